@@ -1,0 +1,54 @@
+/**
+ * Every bound that is a promise between parts, in one place, with the relations between them asserted.
+ * What an operator may change is a setting in `config/`; these are the hard bounds and the defaults.
+ */
+import { assert } from "./assert.js";
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+
+export const limits = {
+  /** Largest record: key, value and headers as encoded. Default of `produce.recordBytesMax`. */
+  recordBytes: MIB,
+  /** Largest record batch body. Default of `produce.batchBytesMax`. */
+  batchBytes: 2 * MIB,
+  /** Most records in one batch. */
+  batchRecords: 1_000_000,
+  /** Largest message to a client; stays under gRPC's default receive limit of 4 MiB. */
+  responseBytes: 3 * MIB,
+  /** Largest message from a client: one full batch and its envelope, or many small ones. */
+  requestBytes: 3 * MIB,
+  /** Largest message between brokers. */
+  peerMessageBytes: 8 * MIB,
+  /** HTTP/2 receive window of streams and connections, both ends. */
+  flowControlWindowBytes: 4 * MIB,
+  topicNameLength: 249,
+  headersPerRecord: 100,
+  partitionsPerTopic: 10_000,
+  replicasPerPartition: 7,
+  nodeIdMax: 65_535,
+  /** Subscriptions in one Subscribe stream. */
+  subscriptionsPerStream: 10_000,
+  /** Streams of one kind per broker. */
+  streamsPerBroker: 10_000,
+  pageSize: 1_000,
+  streamHeartbeatMs: 5_000,
+} as const;
+
+/** Consensus time is counted in ticks. */
+export const timing = {
+  tickMs: 50,
+  heartbeatTicks: 2,
+  /** An election starts after this many silent ticks plus a random number below it. */
+  electionTicks: 20,
+  /** After a broken connection hints at a dead leader: at most this many ticks before a pre-vote. */
+  suspicionTicks: 3,
+  /** Idle ticks after which a caught-up replica set stops ticking altogether. */
+  quiesceTicks: 60,
+} as const;
+
+assert(limits.batchBytes >= limits.recordBytes + 64 * KIB, "the largest record fits into a batch");
+assert(limits.responseBytes >= limits.batchBytes + 64 * KIB, "the largest batch fits into a response");
+assert(limits.requestBytes >= limits.batchBytes + 64 * KIB, "the largest batch fits into a request");
+assert(limits.peerMessageBytes >= limits.batchBytes + MIB, "the largest batch fits into a message between brokers");
+assert(timing.heartbeatTicks * 3 <= timing.electionTicks, "three heartbeats fit into an election timeout");

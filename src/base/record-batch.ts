@@ -1,0 +1,43 @@
+import type { Offset } from "./ids.js";
+
+/** How a batch's body is compressed; the numbers are the ones on the wire and on disk. */
+export const Compression = { none: 0, gzip: 1, lz4: 2, zstd: 3 } as const;
+export type CompressionName = keyof typeof Compression;
+export type CompressionCode = (typeof Compression)[CompressionName];
+
+/** When a produce is answered; the numbers are the ones on the wire. `quorum` is the default. */
+export const Acks = { quorum: 0, leader: 1, none: 2 } as const;
+export type AcksName = keyof typeof Acks;
+
+/** What is known of a batch before a partition's leader gave it a place. The body is never decoded by a broker. */
+export interface RecordBatchHeader {
+  /** 1 to `limits.batchRecords`. */
+  readonly recordCount: number;
+  readonly compression: CompressionCode;
+  /** Milliseconds since 1970; records hold deltas to it. */
+  readonly baseTimestampMs: number;
+  /** The largest record timestamp in the batch. */
+  readonly maxTimestampMs: number;
+  /** 0 when the producer is not idempotent. */
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+  /** 0 is normal; lanes come with queue delivery. */
+  readonly priority: number;
+  /** CRC-32 (zlib) of the body. */
+  readonly crc32: number;
+  /** Bytes of the body before compression; equal to the body's length when it is not compressed. */
+  readonly uncompressedBytes: number;
+}
+
+/** A batch on its way in: header, and `Records` as serialized (and compressed) by the producer. */
+export interface IncomingBatch extends RecordBatchHeader {
+  readonly body: Buffer;
+}
+
+/** A batch with its place in the partition. */
+export interface StoredBatch extends RecordBatchHeader {
+  readonly baseOffset: Offset;
+  readonly term: number;
+  readonly body: Buffer;
+}

@@ -1,0 +1,26 @@
+/** The ports of a real process: the system's clock, timers and randomness. The only file that touches them. */
+import { randomInt, randomUUID } from "node:crypto";
+import type { Clock, Random, Timer } from "./ports.js";
+
+export const systemClock: Clock = {
+  wallMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(delayMs, run): Timer {
+    const handle = setTimeout(run, delayMs);
+    handle.unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+  every(periodMs, run): Timer {
+    const handle = setInterval(run, periodMs);
+    handle.unref();
+    return { cancel: () => clearInterval(handle) };
+  },
+  soon: (run) => {
+    setImmediate(run);
+  },
+};
+
+export const systemRandom: Random = {
+  below: (bound) => randomInt(bound),
+  uuid: () => randomUUID(),
+};

@@ -1,0 +1,77 @@
+/**
+ * The data plane's verbs, as the gRPC edges call them: local only. An edge that gets NOT_LEADER or LEADER_UNKNOWN
+ * for a request that may be forwarded forwards it. Every refusal is a QuireError.
+ */
+import type { LogIndex, NodeId, Offset, Term } from "../base/ids.js";
+import type { AcksName, IncomingBatch } from "../base/record-batch.js";
+import type { TopicPartition } from "../cluster/view.js";
+import type { Frame } from "../storage/log.js";
+
+export interface ProduceRequest extends TopicPartition {
+  readonly acks: AcksName;
+  /** From admission to outcome; after it the outcome is WRITE_OUTCOME_UNKNOWN. */
+  readonly timeoutMs: number;
+  readonly batch: IncomingBatch;
+}
+
+export interface ProduceResult {
+  readonly baseOffset: Offset;
+  readonly term: Term;
+  /** 0 for acks=none. */
+  readonly replicasOnDisk: number;
+}
+
+export interface FetchRequest extends TopicPartition {
+  readonly offset: Offset;
+  /** Always at least one batch, even when larger. */
+  readonly bytesMax: number;
+  /** Wait until this many bytes are there, at most `waitMsMax`. */
+  readonly bytesMin: number;
+  readonly waitMsMax: number;
+}
+
+export interface FetchResult {
+  /** Record batches only, in offset order; the first may begin before the offset asked for. */
+  readonly frames: readonly Frame[];
+  readonly highWatermark: Offset;
+  readonly logStartOffset: Offset;
+  /** Where to fetch next. */
+  readonly nextOffset: Offset;
+  readonly leader: { readonly nodeId: NodeId; readonly term: Term };
+}
+
+export type Position =
+  | { readonly kind: "earliest" }
+  | { readonly kind: "latest" }
+  | { readonly kind: "offset"; readonly offset: Offset }
+  | { readonly kind: "timestamp"; readonly timestampMs: number };
+
+/** Reads one partition from an offset on, forever: for Subscribe. Pull until `undefined`, then wait for `ready`. */
+export interface PartitionReader {
+  readonly position: Offset;
+  readonly highWatermark: Offset;
+  /** Next batches, at most `bytesMax` (at least one batch), or undefined when caught up. One call at a time. */
+  next(bytesMax: number): Promise<FetchResult | undefined>;
+  seek(offset: Offset): void;
+  /** `ready` is called once after each `undefined` when there may be more, or when this broker no longer leads (next() then throws NOT_LEADER). */
+  onReady(ready: () => void): void;
+  close(): void;
+}
+
+export interface DataPlane {
+  /** `done` is called exactly once. Admission (size, checksum, leadership, memory) is checked before anything is appended. */
+  produce(request: ProduceRequest, done: (outcome: ProduceResult | Error) => void): void;
+  /** Bytes admitted and not yet answered on this broker; above `inflightBytesMax` edges stop reading their streams. */
+  readonly inflightBytes: number;
+  readonly inflightBytesMax: number;
+  /** Calls back once when `inflightBytes` is below the limit again. */
+  onDrain(run: () => void): void;
+  fetch(request: FetchRequest, signal: AbortSignal): Promise<FetchResult>;
+  reader(at: TopicPartition, start: Offset): PartitionReader;
+  /** Linearizable for `latest`: needs a round confirmed by R replicas. */
+  listOffset(at: TopicPartition, position: Position): Promise<{ offset: Offset; timestampMs: number | undefined; term: Term }>;
+  /** Proposes a new log start; resolves with it when applied. */
+  trim(at: TopicPartition, before: Offset): Promise<Offset>;
+}
+
+export type { LogIndex };

@@ -1,0 +1,112 @@
+/**
+ * The log port: one replica's entries, in order, on something that lasts. `segmented-log.ts` keeps them in
+ * files, `memory-log.ts` in memory; both pass the contract suite in `test/storage/log-contract.ts`.
+ */
+import type { LogIndex, Offset, Term } from "../base/ids.js";
+import type { RecordBatchHeader } from "../base/record-batch.js";
+import type { Doubt, EntryKindCode, LogPosition, TermRun } from "../consensus/types.js";
+
+/**
+ * One entry as bytes: fixed header and opaque body, the same from disk to follower to disk. Fields are decoded
+ * once, when the frame is made or read.
+ */
+export interface Frame {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly kind: EntryKindCode;
+  /** Offset of the first record; for other kinds, the next offset at this point. */
+  readonly baseOffset: Offset;
+  /** `recordCount` is 0 unless `kind` is `records`. */
+  readonly batch: RecordBatchHeader;
+  readonly body: Buffer;
+}
+
+/** Size on disk and between brokers. */
+export type FrameBytes = (frame: Frame) => number;
+
+export interface Log {
+  /** Position just before the first entry kept; (0, 0) when nothing was dropped. */
+  readonly logStart: LogPosition;
+  /** Last entry appended, synced or not; equals `logStart.index` when empty. */
+  readonly lastIndex: LogIndex;
+  /** Last entry on disk. */
+  readonly syncedIndex: LogIndex;
+  /** Offset of the first record kept (the next offset at `logStart`). */
+  readonly startOffset: Offset;
+  /** Offset just past the last appended record. */
+  readonly endOffset: Offset;
+  /** Bytes of all segments. */
+  readonly bytes: number;
+  readonly termRuns: readonly TermRun[];
+  /** Group commits (write + fdatasync) since opening. */
+  readonly syncs: number;
+  /** What recovery could not vouch for; undefined for a whole log. */
+  readonly doubt: Doubt | undefined;
+
+  /**
+   * Appends frames that follow `lastIndex` without a gap, terms and offsets never going back. Returns at once; the
+   * frames are readable at once; `onSynced` is called after the group commit that holds them, with what it holds.
+   * One write and one sync are under way at a time; whatever arrives meanwhile is the next group.
+   */
+  append(frames: readonly Frame[]): void;
+
+  /** Removes entries from `from` on, durably before any later append is. @throws InvariantError below logStart */
+  truncate(from: LogIndex): void;
+
+  /**
+   * Frames from `from` while they fit into `bytesMax` (always at least one), not beyond `through`, if all of the first
+   * are in memory; undefined when a disk read is needed.
+   */
+  readCached(from: LogIndex, through: LogIndex, bytesMax: number): Frame[] | undefined;
+
+  /** The same from disk if need be. Checks both checksums. @throws QuireError LOG_CORRUPT */
+  read(from: LogIndex, through: LogIndex, bytesMax: number): Promise<Frame[]>;
+
+  /** Index of the frame that holds `offset`, or of the first records frame after it. `startOffset <= offset < endOffset`. */
+  indexOfOffset(offset: Offset): Promise<LogIndex>;
+
+  /** First record batch whose max timestamp is at or after `timestampMs`, or undefined: its index and base offset. */
+  findTimestamp(timestampMs: number): Promise<{ index: LogIndex; baseOffset: Offset } | undefined>;
+
+  /** The term of an entry kept, or of `logStart`; undefined outside. */
+  termAt(index: LogIndex): Term | undefined;
+
+  /** Ends of whole segments, oldest first, the one being written left out: where the log could be cut, and why. */
+  segments(): readonly SegmentInfo[];
+
+  /** Drops whole segments whose last index is at or below `through`; returns the new start. The newest segment stays. */
+  dropThrough(through: LogIndex): Promise<LogPosition>;
+
+  /** Forgets everything and begins after `start`, synced before it resolves; for an installed snapshot. */
+  reset(start: LogPosition, startOffset: Offset): Promise<void>;
+
+  /** Ends the doubt: what is here now is the log. Synced before it resolves. */
+  clearDoubt(): Promise<void>;
+
+  /** Syncs what is under way, writes the clean-shutdown mark, closes files. */
+  close(): Promise<void>;
+}
+
+export interface SegmentInfo {
+  readonly last: LogPosition;
+  /** Offset just past the segment's last record. */
+  readonly endOffset: Offset;
+  readonly bytes: number;
+  readonly maxTimestampMs: number;
+}
+
+export interface LogCallbacks {
+  /** A group commit is on disk. Not called for entries truncated meanwhile. */
+  onSynced(last: LogPosition): void;
+  /** A write or sync failed; the log accepts nothing more and is never synced again (rule 11). */
+  onFailed(error: Error): void;
+}
+
+export interface LogSettings {
+  readonly segmentBytes: number;
+  /** A new segment begins when the oldest record of the current one is older; 0 for never. */
+  readonly segmentAgeMs: number;
+  /** `batch`: fsync before acknowledgement. `interval`: acknowledge after the write, sync within `flushIntervalMs`. */
+  readonly flush: "batch" | "interval";
+  readonly flushIntervalMs: number;
+}
