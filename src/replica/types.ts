@@ -6,7 +6,7 @@
 import type { LogIndex, NodeId, Offset, ReplicaId, ReplicaSetId, Term } from "../base/ids.js";
 import type { RecordBatchHeader } from "../base/record-batch.js";
 import type { Configuration, EntryKindCode, Member, Message, Role, SnapshotMeta } from "../consensus/types.js";
-import type { Frame, Log } from "../storage/log.js";
+import type { Frame, Log, LogSettings } from "../storage/log.js";
 
 /** What is proposed: a kind, a body, and for records the batch header. */
 export interface Proposal {
@@ -33,6 +33,8 @@ export interface StateMachine {
   snapshot(): Buffer;
   /** Replaces the state. */
   restore(state: Buffer): void;
+  /** First offset readers may ask for, where the state has one (partitions: moved by `trim` entries). */
+  logStartOffset?(): Offset;
 }
 
 export interface LeaderHint {
@@ -69,10 +71,31 @@ export interface Replica {
 
   /** A linearizable read point: resolves when state applied here includes everything acknowledged before the call. */
   readIndex(): Promise<LogIndex>;
+  /** Last entry known to be on disk at another replica of the set; undefined unless this one leads. */
+  matchOf(replica: ReplicaId): LogIndex | undefined;
   reconfigure(target: Omit<Configuration, "incoming">): Promise<void>;
   transfer(to: ReplicaId): Promise<boolean>;
   /** Calls back on each change of high watermark, role, leader or log start, until the returned function is called. */
   watch(changed: () => void): () => void;
+}
+
+/** All replicas of this broker, as the control plane manages them. `host.ts` implements it. */
+export interface ReplicaHost {
+  get(id: ReplicaSetId): Replica | undefined;
+  all(): Iterable<Replica>;
+  /** Opens the replica, or creates it at log position (0, 0) with `initial` in force; the host picks the state machine. Idempotent. */
+  start(spec: ReplicaSpec): Promise<Replica>;
+  update(id: ReplicaSetId, logSettings: LogSettings): void;
+  /** Stops the replica and deletes its data. */
+  remove(id: ReplicaSetId): Promise<void>;
+}
+
+export interface ReplicaSpec {
+  readonly replicaSetId: ReplicaSetId;
+  readonly replicaId: ReplicaId;
+  /** The set's very first configuration, for ever the same. */
+  readonly initial: Configuration;
+  readonly logSettings: LogSettings;
 }
 
 /** Links to the other brokers, as replicas see them. Sending never blocks and may lose: consensus repeats. */

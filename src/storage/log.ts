@@ -83,6 +83,9 @@ export interface Log {
   /** Ends the doubt: what is here now is the log. Synced before it resolves. */
   clearDoubt(): Promise<void>;
 
+  /** New settings, from the next append on. */
+  configure(settings: LogSettings): void;
+
   /** Syncs what is under way, writes the clean-shutdown mark, closes files. */
   close(): Promise<void>;
 }
