@@ -3,18 +3,27 @@
  * for a request that may be forwarded forwards it. Every refusal is a QuireError.
  */
 import type { LogIndex, NodeId, Offset, Term } from "../base/ids.js";
-import type { AcksName, IncomingBatch } from "../base/record-batch.js";
+import type { AcksName, RecordBatchHeader } from "../base/record-batch.js";
 import type { TopicPartition } from "../cluster/view.js";
 import type { Frame } from "../storage/log.js";
+
+/** A batch as a client offers it, unchecked. What was left out is filled in at admission. */
+export interface OfferedBatch extends Omit<RecordBatchHeader, "compression" | "crc32"> {
+  readonly compression: number;
+  /** Undefined: the broker computes it. */
+  readonly crc32: number | undefined;
+  readonly body: Buffer;
+}
 
 export interface ProduceRequest extends TopicPartition {
   readonly acks: AcksName;
   /** From admission to outcome; after it the outcome is WRITE_OUTCOME_UNKNOWN. */
   readonly timeoutMs: number;
-  readonly batch: IncomingBatch;
+  readonly batch: OfferedBatch;
 }
 
 export interface ProduceResult {
+  /** -1 for acks=none. */
   readonly baseOffset: Offset;
   readonly term: Term;
   /** 0 for acks=none. */
@@ -59,14 +68,15 @@ export interface PartitionReader {
 }
 
 export interface DataPlane {
-  /** `done` is called exactly once. Admission (size, checksum, leadership, memory) is checked before anything is appended. */
+  /** `done` is called exactly once, perhaps before `produce` returns. Admission (size, checksum, leadership, memory) is checked before anything is appended. */
   produce(request: ProduceRequest, done: (outcome: ProduceResult | Error) => void): void;
   /** Bytes admitted and not yet answered on this broker; above `inflightBytesMax` edges stop reading their streams. */
   readonly inflightBytes: number;
   readonly inflightBytesMax: number;
-  /** Calls back once when `inflightBytes` is below the limit again. */
-  onDrain(run: () => void): void;
+  /** Calls back once, first come first served, when `inflightBytes` is below the limit; the returned function takes it back. */
+  onDrain(run: () => void): () => void;
   fetch(request: FetchRequest, signal: AbortSignal): Promise<FetchResult>;
+  /** @throws QuireError when this broker cannot read the partition now */
   reader(at: TopicPartition, start: Offset): PartitionReader;
   /** Linearizable for `latest`: needs a round confirmed by R replicas. */
   listOffset(at: TopicPartition, position: Position): Promise<{ offset: Offset; timestampMs: number | undefined; term: Term }>;

@@ -58,7 +58,10 @@ export interface Replica {
   readonly highWatermark: Offset;
   /** First offset readers may ask for. */
   readonly logStartOffset: Offset;
-  readonly log: Pick<Log, "startOffset" | "endOffset" | "bytes" | "lastIndex" | "syncedIndex" | "readCached" | "read" | "indexOfOffset" | "findTimestamp">;
+  readonly log: Pick<
+    Log,
+    "logStart" | "startOffset" | "endOffset" | "bytes" | "lastIndex" | "syncedIndex" | "readCached" | "read" | "indexOfOffset" | "findTimestamp"
+  >;
   /** Why the replica stopped for good (a failed sync, say); undefined while it works. */
   readonly failure: Error | undefined;
 
