@@ -66,6 +66,13 @@ export interface PartitionLeader {
   readonly highWatermark?: Offset;
 }
 
+/** One line of what a broker tells all others: that it leads a replica set in this term, or no longer does. */
+export interface Leadership {
+  readonly replicaSetId: ReplicaSetId;
+  readonly term: Term;
+  readonly leads: boolean;
+}
+
 /** Names one partition. */
 export interface TopicPartition {
   readonly topic: string;
@@ -102,7 +109,17 @@ export interface ClusterAdmin {
   updateTopic(name: string, change: TopicChange): Promise<TopicInfo>;
   deleteTopic(name: string): Promise<void>;
   transferLeader(at: TopicPartition, to: NodeId): Promise<void>;
-  registerBroker(broker: BrokerInfo): Promise<void>;
+  /**
+   * Makes a broker known, tells its new addresses, or, for a known node id with another incarnation, replaces the broker
+   * whose disk is gone: each of its replicas by a new one. Idempotent. @throws QuireError CONFLICT while the former lives
+   */
+  registerBroker(broker: BrokerInfo): Promise<BrokerRegistration>;
+}
+
+/** What a broker needs to know to begin its own copy of the cluster metadata. */
+export interface BrokerRegistration {
+  /** Its replica of replica set 0; the same for the same incarnation, always. */
+  readonly metadataReplicaId: ReplicaId;
 }
 
 /** What a user asks for; what is left out takes the default (replicas: 3 or as many brokers as there are; W, R: majority). */

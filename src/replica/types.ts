@@ -5,8 +5,9 @@
  */
 import type { LogIndex, NodeId, Offset, ReplicaId, ReplicaSetId, Term } from "../base/ids.js";
 import type { RecordBatchHeader } from "../base/record-batch.js";
-import type { Configuration, EntryKindCode, Member, Message, Role, SnapshotMeta } from "../consensus/types.js";
+import type { Configuration, EntryKindCode, Member, Message, QuorumSet, Role, SnapshotMeta } from "../consensus/types.js";
 import type { Frame, Log, LogSettings } from "../storage/log.js";
+import type { ReplicaRecord } from "../storage/replica-store.js";
 
 /** What is proposed: a kind, a body, and for records the batch header. */
 export interface Proposal {
@@ -132,4 +133,6 @@ export interface PeerEvents {
   onPeerDown(nodeId: NodeId, why: "closed" | "silent"): void;
 }
 
-export type { Member, SnapshotMeta };
+export { EntryKind } from "../consensus/types.js";
+/** What users of these ports need besides; they may not import the folders below. */
+export type { Configuration, Frame, LogSettings, Member, QuorumSet, ReplicaRecord, SnapshotMeta };
