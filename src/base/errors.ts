@@ -67,6 +67,8 @@ export const REASONS = {
   QUOTA_EXCEEDED: row("RESOURCE_EXHAUSTED", "wait"),
   DISK_FULL: row("RESOURCE_EXHAUSTED", "wait"),
   TOO_MANY_STREAMS: row("RESOURCE_EXHAUSTED", "wait"),
+  /** The client's own send buffer; no broker was asked. */
+  BUFFER_FULL: row("RESOURCE_EXHAUSTED", "wait"),
   // What was asked for is not there.
   OFFSET_OUT_OF_RANGE: row("OUT_OF_RANGE", "never"),
   TOPIC_NOT_FOUND: row("NOT_FOUND", "never"),

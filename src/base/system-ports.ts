@@ -24,3 +24,9 @@ export const systemRandom: Random = {
   below: (bound) => randomInt(bound),
   uuid: () => randomUUID(),
 };
+
+/** Keeps the process alive until the returned function is called; the clock's own timers do not. */
+export function holdProcess(): () => void {
+  const handle = setInterval(() => {}, 2 ** 30);
+  return () => clearInterval(handle);
+}
