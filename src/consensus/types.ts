@@ -6,26 +6,10 @@
  * Persisting is asynchronous: an effect says what must be on disk, a later event says that it is, and what
  * depends on it (votes, acknowledgements, the leader counting itself) leaves only then.
  */
+import type { EntryKindCode } from "../base/entry-kind.js";
 import type { LogIndex, NodeId, ReplicaId, Term } from "../base/ids.js";
 
-/** Numbers are the ones on disk and between brokers. */
-export const EntryKind = {
-  /** A record batch. */
-  records: 1,
-  /** First entry of a leader's term. */
-  noOp: 2,
-  /** Members, W and R. */
-  configuration: 3,
-  /** Consumer groups' offsets; later acknowledgements and leases. */
-  progress: 4,
-  /** Transaction markers. */
-  transaction: 5,
-  /** A new log start. */
-  trim: 6,
-  /** A command to the cluster metadata's state machine. */
-  command: 7,
-} as const;
-export type EntryKindCode = (typeof EntryKind)[keyof typeof EntryKind];
+export { EntryKind, type EntryKindCode } from "../base/entry-kind.js";
 
 /** One unit of consensus. `P` is whatever the runner needs to find or hold the bytes. */
 export interface Entry<P = unknown> {

@@ -2,27 +2,13 @@
  * The log port: one replica's entries, in order, on something that lasts. `segmented-log.ts` keeps them in
  * files, `memory-log.ts` in memory; both pass the contract suite in `test/storage/log-contract.ts`.
  */
+
+import type { Frame } from "../base/frame.js";
 import type { LogIndex, Offset, Term } from "../base/ids.js";
-import type { RecordBatchHeader } from "../base/record-batch.js";
-import type { Doubt, EntryKindCode, LogPosition, TermRun } from "../consensus/types.js";
+import type { Doubt, LogPosition, TermRun } from "../consensus/types.js";
 
-/**
- * One entry as bytes: fixed header and opaque body, the same from disk to follower to disk. Fields are decoded
- * once, when the frame is made or read.
- */
-export interface Frame {
-  readonly index: LogIndex;
-  readonly term: Term;
-  readonly kind: EntryKindCode;
-  /** Offset of the first record; for other kinds, the next offset at this point. */
-  readonly baseOffset: Offset;
-  /** `recordCount` is 0 unless `kind` is `records`. */
-  readonly batch: RecordBatchHeader;
-  readonly body: Buffer;
-}
-
-/** Size on disk and between brokers. */
-export type FrameBytes = (frame: Frame) => number;
+export type { Frame } from "../base/frame.js";
+export { FRAME_HEADER_BYTES, frameBytes } from "../base/frame-codec.js";
 
 export interface Log {
   /** Position just before the first entry kept; (0, 0) when nothing was dropped. */
