@@ -1,0 +1,77 @@
+/** Calling typed methods on one `grpc.Client`: one channel serves all services. */
+import * as grpc from "@grpc/grpc-js";
+import type { Init } from "./messages.js";
+import type { BidiMethod, ServerStreamMethod, UnaryMethod } from "./method.js";
+import { fromGrpcError } from "./status.js";
+
+export interface CallOptions {
+  /** When the call fails with DEADLINE, as milliseconds since 1970 (gRPC's own clock); absent for never. */
+  readonly deadline?: number;
+  readonly metadata?: grpc.Metadata;
+  readonly signal?: AbortSignal;
+}
+
+/** One request, one answer. @throws QuireError whatever goes wrong, see `fromGrpcError` */
+export function callUnary<Request, Response>(
+  client: grpc.Client,
+  method: UnaryMethod<Request, Response>,
+  request: Init<Request>,
+  options: CallOptions = {},
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const { signal } = options;
+    const done = (error: grpc.ServiceError | null, response?: Response): void => {
+      signal?.removeEventListener("abort", cancel);
+      if (error !== null) reject(fromGrpcError(error));
+      else resolve(response as Response);
+    };
+    const call = client.makeUnaryRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
+      options.metadata ?? new grpc.Metadata(),
+      callOptions(options),
+      done,
+    );
+    const cancel = (): void => call.cancel();
+    if (signal?.aborted === true) cancel();
+    else signal?.addEventListener("abort", cancel, { once: true });
+  });
+}
+
+/** Opens a stream both ways. It fails by its `error` event, with a `grpc.ServiceError` for `fromGrpcError`. */
+export function openBidi<Request, Response>(
+  client: grpc.Client,
+  method: BidiMethod<Request, Response>,
+  options: Omit<CallOptions, "signal"> = {},
+): grpc.ClientDuplexStream<Init<Request>, Response> {
+  return client.makeBidiStreamRequest(
+    method.path,
+    method.requestSerialize,
+    method.responseDeserialize,
+    options.metadata ?? new grpc.Metadata(),
+    callOptions(options),
+  );
+}
+
+/** Opens a stream of answers. It fails by its `error` event, with a `grpc.ServiceError` for `fromGrpcError`. */
+export function openServerStream<Request, Response>(
+  client: grpc.Client,
+  method: ServerStreamMethod<Request, Response>,
+  request: Init<Request>,
+  options: Omit<CallOptions, "signal"> = {},
+): grpc.ClientReadableStream<Response> {
+  return client.makeServerStreamRequest(
+    method.path,
+    method.requestSerialize,
+    method.responseDeserialize,
+    request,
+    options.metadata ?? new grpc.Metadata(),
+    callOptions(options),
+  );
+}
+
+function callOptions(options: Pick<CallOptions, "deadline">): grpc.CallOptions {
+  return options.deadline === undefined ? {} : { deadline: options.deadline };
+}

@@ -1,0 +1,46 @@
+/** The public services, loaded once. Hot methods have codecs made by hand; all else is proto-loader's. */
+import type * as admin from "./admin-messages.js";
+import { fetchRequestCodec, fetchResponseCodec } from "./fetch-codec.js";
+import type * as messages from "./messages.js";
+import { type BidiMethod, loadProto, type ServerStreamMethod, service, type UnaryMethod } from "./method.js";
+import { produceRequestCodec, produceResponseCodec } from "./produce-codec.js";
+import { publicProtoFiles } from "./proto-root.js";
+import { subscribeRequestCodec, subscribeResponseCodec } from "./subscribe-codec.js";
+
+const definitions = loadProto(publicProtoFiles);
+
+export interface ProduceService {
+  readonly Produce: BidiMethod<messages.ProduceRequest, messages.ProduceResponse>;
+  readonly Append: UnaryMethod<messages.AppendRequest, messages.AppendResponse>;
+}
+export const produceService = service<ProduceService>(definitions, "quire.v1.ProduceService", {
+  Produce: { request: produceRequestCodec, response: produceResponseCodec },
+});
+
+export interface FetchService {
+  readonly Fetch: UnaryMethod<messages.FetchRequest, messages.FetchResponse>;
+  readonly Subscribe: BidiMethod<messages.SubscribeRequest, messages.SubscribeResponse>;
+  readonly ListOffsets: UnaryMethod<messages.ListOffsetsRequest, messages.ListOffsetsResponse>;
+}
+export const fetchService = service<FetchService>(definitions, "quire.v1.FetchService", {
+  Fetch: { request: fetchRequestCodec, response: fetchResponseCodec },
+  Subscribe: { request: subscribeRequestCodec, response: subscribeResponseCodec },
+});
+
+export interface ClusterService {
+  readonly GetMetadata: UnaryMethod<admin.GetMetadataRequest, admin.GetMetadataResponse>;
+  readonly WatchMetadata: ServerStreamMethod<admin.WatchMetadataRequest, admin.WatchMetadataResponse>;
+  readonly DescribeCluster: UnaryMethod<messages.Empty, admin.DescribeClusterResponse>;
+}
+export const clusterService = service<ClusterService>(definitions, "quire.v1.ClusterService");
+
+export interface AdminService {
+  readonly CreateTopic: UnaryMethod<admin.CreateTopicRequest, admin.CreateTopicResponse>;
+  readonly GetTopic: UnaryMethod<admin.GetTopicRequest, admin.GetTopicResponse>;
+  readonly ListTopics: UnaryMethod<admin.ListTopicsRequest, admin.ListTopicsResponse>;
+  readonly UpdateTopic: UnaryMethod<admin.UpdateTopicRequest, admin.UpdateTopicResponse>;
+  readonly DeleteTopic: UnaryMethod<admin.DeleteTopicRequest, messages.Empty>;
+  readonly TransferLeader: UnaryMethod<admin.TransferLeaderRequest, messages.Empty>;
+  readonly TrimRecords: UnaryMethod<admin.TrimRecordsRequest, admin.TrimRecordsResponse>;
+}
+export const adminService = service<AdminService>(definitions, "quire.v1.AdminService");
