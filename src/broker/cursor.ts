@@ -1,0 +1,117 @@
+import { QuireError } from "../base/errors.js";
+import { indexPlus, type LogIndex, type Offset, offsetPlus } from "../base/ids.js";
+import type { TopicPartition } from "../cluster/view.js";
+
+import { EntryKind, type Replica } from "../replica/types.js";
+import type { Frame } from "../storage/log.js";
+import { earliestOffset, type PartitionKeeper } from "./partition-keeper.js";
+
+/**
+ * A place in a partition from which committed batches are read forwards. Every read asks anew whether this broker may
+ * serve, so a cursor outlives elections. The tail comes from memory in the same turn, the rest from disk.
+ */
+export class Cursor {
+  readonly #keeper: PartitionKeeper;
+  readonly #at: TopicPartition;
+  #replica: Replica | undefined;
+  /** Where `position` stands in the log, once known; entries from here on were not looked at. */
+  #index: LogIndex | undefined;
+  #position: Offset;
+  #seeks = 0;
+
+  constructor(keeper: PartitionKeeper, at: TopicPartition, position: Offset) {
+    this.#keeper = keeper;
+    this.#at = at;
+    this.#position = position;
+  }
+
+  get position(): Offset {
+    return this.#position;
+  }
+
+  seek(position: Offset): void {
+    this.#position = position;
+    this.#index = undefined;
+    this.#seeks += 1;
+  }
+
+  /** The replica, when this broker may serve the partition and `position` is one of its offsets. @throws QuireError */
+  check(): Replica {
+    const { replica } = this.#keeper.serving(this.#at);
+    const earliest = earliestOffset(replica);
+    const latest = replica.highWatermark;
+    if (this.#position < earliest || this.#position > latest) {
+      throw new QuireError(
+        "OFFSET_OUT_OF_RANGE",
+        `offset ${this.#position} of ${this.#at.topic}/${this.#at.partition} is not there; offsets ${earliest} to ${latest} are: begin at earliest or latest`,
+        { details: { topic: this.#at.topic, partition: this.#at.partition, offset: this.#position, earliest, latest, term: replica.term } },
+      );
+    }
+    return replica;
+  }
+
+  /**
+   * Next record batches, at most `bytesMax` of bodies; with `atLeastOne`, one batch even when it is larger. Empty when
+   * nothing (that fits) is there below the high watermark.
+   *
+   * @throws QuireError what `check` throws, LOG_CORRUPT
+   */
+  async read(bytesMax: number, atLeastOne: boolean): Promise<Frame[]> {
+    for (;;) {
+      const replica = this.check();
+      if (this.#position === replica.highWatermark) return [];
+      const from = this.#knownIndex(replica);
+      const seeks = this.#seeks;
+      if (from === undefined) {
+        const found = await replica.log.indexOfOffset(this.#position);
+        if (seeks === this.#seeks) {
+          this.#replica = replica;
+          this.#index = found;
+        }
+        continue;
+      }
+      const through = replica.commitIndex;
+      if (from > through) return [];
+      const frames = replica.log.readCached(from, through, bytesMax) ?? (await this.#readDisk(replica, from, through, bytesMax));
+      if (frames === undefined || seeks !== this.#seeks) continue;
+      const taken = this.#take(frames, replica.highWatermark, bytesMax, atLeastOne);
+      // Entries without records, or before the position, were passed: go on behind them.
+      if (taken.length > 0 || this.#index === from) return taken;
+    }
+  }
+
+  /** Undefined when the log was cut or replaced behind the cursor's back. */
+  #knownIndex(replica: Replica): LogIndex | undefined {
+    const lost = this.#replica !== replica || (this.#index !== undefined && this.#index <= replica.log.logStart.index);
+    return lost ? undefined : this.#index;
+  }
+
+  async #readDisk(replica: Replica, from: LogIndex, through: LogIndex, bytesMax: number): Promise<Frame[] | undefined> {
+    try {
+      return await replica.log.read(from, through, bytesMax);
+    } catch (error) {
+      // Retention may drop a segment while it is read; then the position is looked up again, or found out of range.
+      if (from <= replica.log.logStart.index) return undefined;
+      throw error;
+    }
+  }
+
+  #take(frames: readonly Frame[], highWatermark: Offset, bytesMax: number, atLeastOne: boolean): Frame[] {
+    const taken: Frame[] = [];
+    let bytes = 0;
+    for (const frame of frames) {
+      if (frame.kind === EntryKind.records) {
+        const end = offsetPlus(frame.baseOffset, frame.batch.recordCount);
+        if (end > highWatermark) break;
+        if (end > this.#position) {
+          bytes += frame.body.length;
+          if (bytes > bytesMax && !(atLeastOne && taken.length === 0)) break;
+          taken.push(frame);
+          this.#position = end;
+        }
+      }
+      this.#index = indexPlus(frame.index, 1);
+    }
+    return taken;
+  }
+}

@@ -1,0 +1,90 @@
+import { QuireError } from "../base/errors.js";
+import type { Offset, ReplicaSetId } from "../base/ids.js";
+import type { Clock } from "../base/ports.js";
+import type { ClusterView, TopicPartition } from "../cluster/view.js";
+import type { Replica } from "../replica/types.js";
+import { Deadlines } from "./deadlines.js";
+import { type FetchOptions, fetch } from "./fetch.js";
+import { InflightBytes } from "./inflight-bytes.js";
+import { type ListedOffset, listOffset } from "./list-offsets.js";
+import { PartitionKeeper } from "./partition-keeper.js";
+import { PartitionWatch } from "./partition-watch.js";
+import { type ProduceOptions, produce } from "./produce.js";
+import { LocalReader } from "./reader.js";
+import { trim } from "./trim.js";
+import type { DataPlane, FetchRequest, FetchResult, PartitionReader, Position, ProduceRequest, ProduceResult } from "./types.js";
+
+export interface DataPlaneOptions {
+  readonly view: ClusterView;
+  readonly replicaOf: (id: ReplicaSetId) => Replica | undefined;
+  readonly clock: Clock;
+  /** Whether the disk takes more records; asked for every batch, so it must be cheap. */
+  readonly hasRoom: () => boolean;
+  readonly recordBytesMax: number;
+  readonly batchBytesMax: number;
+  /** Produce bytes in memory and not yet written. */
+  readonly inflightBytesMax: number;
+  /** Fetches waiting for records at a time. */
+  readonly fetchWaitersMax: number;
+}
+
+/** How long a trim, or the confirmation of a read point, may take. */
+const CONFIRM_MS_MAX = 10_000;
+
+/** This broker's part of the data plane: what it leads, it writes and reads. `close` refuses and wakes everyone; call it before the replicas stop. */
+export class LocalDataPlane implements DataPlane {
+  readonly #keeper: PartitionKeeper;
+  readonly #watch: PartitionWatch;
+  readonly #deadlines: Deadlines;
+  readonly #inflight: InflightBytes;
+  readonly #produce: ProduceOptions;
+  readonly #fetch: FetchOptions;
+
+  constructor({ view, replicaOf, clock, hasRoom, recordBytesMax, batchBytesMax, inflightBytesMax, fetchWaitersMax }: DataPlaneOptions) {
+    this.#keeper = new PartitionKeeper(view, replicaOf);
+    this.#watch = new PartitionWatch(view, replicaOf);
+    this.#deadlines = new Deadlines(clock);
+    this.#inflight = new InflightBytes(inflightBytesMax, clock);
+    const shared = { keeper: this.#keeper, deadlines: this.#deadlines, watch: this.#watch, clock };
+    this.#produce = { ...shared, inflight: this.#inflight, recordBytesMax, batchBytesMax, hasRoom };
+    this.#fetch = { ...shared, waitersMax: fetchWaitersMax, waiters: 0 };
+  }
+
+  get inflightBytes(): number {
+    return this.#inflight.bytes;
+  }
+
+  get inflightBytesMax(): number {
+    return this.#inflight.max;
+  }
+
+  onDrain(run: () => void): () => void {
+    return this.#inflight.onDrain(run);
+  }
+
+  produce(request: ProduceRequest, done: (outcome: ProduceResult | Error) => void): void {
+    produce(this.#produce, request, done);
+  }
+
+  fetch(request: FetchRequest, signal: AbortSignal): Promise<FetchResult> {
+    return fetch(this.#fetch, request, signal);
+  }
+
+  reader(at: TopicPartition, start: Offset): PartitionReader {
+    return new LocalReader(this.#keeper, this.#watch, at, start);
+  }
+
+  listOffset(at: TopicPartition, position: Position): Promise<ListedOffset> {
+    return listOffset({ keeper: this.#keeper, deadlines: this.#deadlines, confirmMsMax: CONFIRM_MS_MAX }, at, position);
+  }
+
+  trim(at: TopicPartition, before: Offset): Promise<Offset> {
+    return trim({ keeper: this.#keeper, deadlines: this.#deadlines, timeoutMs: CONFIRM_MS_MAX }, at, before);
+  }
+
+  close(): void {
+    this.#keeper.close(new QuireError("SHUTTING_DOWN", "this broker is shutting down; its partitions move to other brokers", { retryAfterMs: 100 }));
+    this.#watch.close();
+    this.#deadlines.close();
+  }
+}

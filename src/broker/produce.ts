@@ -1,0 +1,109 @@
+import { InvariantError } from "../base/assert.js";
+import { QuireError, toQuireError } from "../base/errors.js";
+import { offset } from "../base/ids.js";
+import type { RecordBatchHeader } from "../base/record-batch.js";
+
+import { type Committed, EntryKind, type Replica } from "../replica/types.js";
+import { checkBatch } from "./check-batch.js";
+import type { Deadlines, Expiring, Slot } from "./deadlines.js";
+import type { InflightBytes } from "./inflight-bytes.js";
+import type { PartitionKeeper } from "./partition-keeper.js";
+import type { ProduceRequest, ProduceResult } from "./types.js";
+
+export interface ProduceOptions {
+  readonly keeper: PartitionKeeper;
+  readonly deadlines: Deadlines;
+  readonly inflight: InflightBytes;
+  readonly recordBytesMax: number;
+  readonly batchBytesMax: number;
+  /** Whether the disk takes more. */
+  readonly hasRoom: () => boolean;
+}
+
+type Done = (outcome: ProduceResult | Error) => void;
+
+/** Admits a batch (partition and leadership, batch, disk, memory), then proposes it. Nothing is appended before all of it holds. */
+export function produce(options: ProduceOptions, request: ProduceRequest, done: Done): void {
+  let admitted: { replica: Replica; batch: RecordBatchHeader };
+  try {
+    admitted = admit(options, request);
+  } catch (thrown) {
+    if (thrown instanceof InvariantError) throw thrown;
+    done(toQuireError(thrown));
+    return;
+  }
+  new PendingProduce(options, request, done).propose(admitted.replica, admitted.batch);
+}
+
+function admit(options: ProduceOptions, request: ProduceRequest): { replica: Replica; batch: RecordBatchHeader } {
+  const { topic, replica } = options.keeper.serving(request);
+  const batch = checkBatch(request.batch, {
+    recordBytesMax: options.recordBytesMax,
+    batchBytesMax: Math.min(options.batchBytesMax, topic.settings.batchBytesMax),
+  });
+  if (!options.hasRoom()) {
+    throw new QuireError("DISK_FULL", "this broker's disk is nearly full, so it takes no records; reads go on: free space, shorten retention or add disk", {
+      details: { topic: request.topic, partition: request.partition },
+      retryAfterMs: 1_000,
+    });
+  }
+  options.inflight.take(request.batch.body.length);
+  return { replica, batch };
+}
+
+/** One admitted batch: answered once, by what its acks ask for or by its deadline, whichever is first. */
+class PendingProduce implements Expiring {
+  readonly #options: ProduceOptions;
+  readonly #request: ProduceRequest;
+  readonly #slot: Slot;
+  #done: Done | undefined;
+
+  constructor(options: ProduceOptions, request: ProduceRequest, done: Done) {
+    this.#options = options;
+    this.#request = request;
+    this.#done = done;
+    this.#slot = options.deadlines.add(this, request.timeoutMs);
+  }
+
+  propose(replica: Replica, batch: RecordBatchHeader): void {
+    const proposal = { kind: EntryKind.records, batch, body: this.#request.batch.body };
+    const settle = (outcome: Committed | Error): void => this.#settle(outcome);
+    switch (this.#request.acks) {
+      case "quorum":
+        replica.propose(proposal, settle);
+        return;
+      case "leader":
+        replica.propose(proposal, settle, { onDisk: ({ baseOffset, term }) => this.#answer({ baseOffset, term, replicasOnDisk: 1 }) });
+        return;
+      case "none":
+        replica.propose(proposal, settle, { placed: ({ term }) => this.#answer({ baseOffset: offset(-1), term, replicasOnDisk: 0 }) });
+        return;
+    }
+  }
+
+  expire(): void {
+    const { topic, partition, timeoutMs } = this.#request;
+    this.#answer(
+      new QuireError(
+        "WRITE_OUTCOME_UNKNOWN",
+        `the batch for ${topic}/${partition} was not confirmed within ${timeoutMs} ms; it may or may not be written, so retry only if writing it twice does no harm`,
+        {
+          details: { topic, partition, timeoutMs },
+        },
+      ),
+    );
+  }
+
+  #settle(outcome: Committed | Error): void {
+    this.#options.inflight.give(this.#request.batch.body.length);
+    this.#answer(outcome instanceof Error ? this.#options.keeper.explain(this.#request, outcome) : outcome);
+  }
+
+  #answer(outcome: ProduceResult | Error): void {
+    const done = this.#done;
+    if (done === undefined) return;
+    this.#done = undefined;
+    this.#slot.delete(this);
+    done(outcome);
+  }
+}
