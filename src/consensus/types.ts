@@ -16,7 +16,8 @@ export interface Entry<P = unknown> {
   readonly index: LogIndex;
   readonly term: Term;
   readonly kind: EntryKindCode;
-  readonly payload: P;
+  /** Null in the entries that the core makes itself: no-ops, and configurations, which the runner encodes. */
+  readonly payload: P | null;
   /** Present exactly when `kind` is `configuration`. */
   readonly configuration?: Configuration;
 }
@@ -67,11 +68,11 @@ export interface SnapshotMeta extends LogPosition {
 }
 
 /**
- * What a log that was not closed cleanly may be missing (rule 10). A replica in this condition receives and stores
- * entries, but it neither votes, stands, nor acknowledges what it may have forgotten, until the core lifts it:
- * a leader elected without it has brought it up to the leader's last entry as of first contact, or (for `torn`
- * only) N−W+1 other voters with a whole log said that they never held an entry at or beyond `from`, or all other
- * voters answered and none holds one.
+ * What a log that was not closed cleanly may be missing (rule 10). A replica in this condition stores entries and
+ * acknowledges what its leader proved and its disk holds, but it neither stands, nor confirms reads, nor votes as if
+ * its log were whole, until the core lifts the doubt: when a leader has brought it up to the leader's last entry as of
+ * first contact, or when enough other voters said where their logs end and its own ends there or beyond. The argument
+ * is in `doubt.ts`.
  */
 export interface Doubt {
   /** `torn`: bad bytes within the last group commit. `damaged`: what had been acknowledged cannot be read. */
@@ -114,7 +115,7 @@ export type Role = "follower" | "pre-candidate" | "candidate" | "leader" | "lear
 
 /** What replicas of one set say to each other. `term` is the sender's, except in pre-votes (the term it would stand in). */
 export type Message<P = unknown> =
-  | { readonly kind: "pre-vote"; readonly term: Term; readonly last: LogPosition; readonly configuration: LogIndex }
+  | { readonly kind: "pre-vote"; readonly term: Term; readonly last: LogPosition }
   | { readonly kind: "pre-vote-reply"; readonly term: Term; readonly granted: boolean }
   | { readonly kind: "vote"; readonly term: Term; readonly last: LogPosition; readonly transfer: boolean }
   | { readonly kind: "vote-reply"; readonly term: Term; readonly granted: boolean }
@@ -148,34 +149,43 @@ export type Message<P = unknown> =
   | { readonly kind: "heartbeat-reply"; readonly term: Term; readonly round: number }
   | { readonly kind: "snapshot"; readonly term: Term; readonly snapshot: SnapshotMeta; readonly state: P }
   | { readonly kind: "timeout-now"; readonly term: Term }
-  /** Rule 10: a replica in doubt asks whether anyone holds an entry at or beyond `from`. */
-  | { readonly kind: "tail-query"; readonly term: Term; readonly from: LogIndex }
+  /** Rule 10: a replica in doubt asks where the other logs end. `term` is one that whoever answers must have reached. */
+  | { readonly kind: "tail-query"; readonly term: Term; readonly nonce: number }
   | {
       readonly kind: "tail-reply";
       readonly term: Term;
-      readonly from: LogIndex;
-      /** `never`: a whole log that never held it. `holds`: it has one. `doubt`: it cannot tell either. */
-      readonly answer: "never" | "holds" | "doubt";
+      /** The query's, a whole number below 2^31; an answer to an older query says nothing. */
+      readonly nonce: number;
+      /** The last entry on the sender's disk. */
+      readonly last: LogPosition;
+      /** Log index of the configuration that the sender goes by. */
+      readonly configuration: LogIndex;
+      /** Whether the sender is in doubt itself. */
+      readonly log: "whole" | Doubt["kind"];
     };
 
 /** Names a proposal or read between the runner and the core; unique per runner, never sent. */
 export type RequestId = number;
 
 export type Event<P = unknown> =
-  | { readonly kind: "message"; readonly from: ReplicaId; readonly message: Message<P> }
+  | { readonly kind: "message"; readonly from: Member; readonly message: Message<P> }
   | { readonly kind: "tick" }
   | { readonly kind: "propose"; readonly id: RequestId; readonly entry: EntryKindCode; readonly payload: P }
   /** Change voters, W, R or learners. Carried out through a joint configuration unless only learners change. */
-  | { readonly kind: "reconfigure"; readonly id: RequestId; readonly target: Omit<Configuration, "incoming">; readonly payload: P }
+  | { readonly kind: "reconfigure"; readonly id: RequestId; readonly target: Omit<Configuration, "incoming"> }
   /** Linearizable read; needs R confirmations of a fresh round. */
   | { readonly kind: "read"; readonly id: RequestId }
   | { readonly kind: "transfer"; readonly id: RequestId; readonly to: ReplicaId }
-  /** The group commit that holds this entry, and everything before it, is on disk. */
+  /** The group commit that holds this entry, and everything before it, is on disk. Never told of an entry truncated meanwhile. */
   | { readonly kind: "synced"; readonly last: LogPosition }
   | { readonly kind: "hard-state-saved"; readonly hardState: HardState }
-  /** The runner took entries up to `through` into a message for `to` (`bytes` of them), or could not (`through` absent). */
-  | { readonly kind: "replicated"; readonly to: ReplicaId; readonly through?: LogIndex; readonly bytes: number }
-  | { readonly kind: "snapshot-sent"; readonly to: ReplicaId; readonly snapshot?: LogPosition }
+  /**
+   * The runner took entries up to `through` into a message for `to` (`bytes` of them), or could not (`through` absent).
+   * `to` and `term` are the effect's.
+   */
+  | { readonly kind: "replicated"; readonly to: ReplicaId; readonly term: Term; readonly through?: LogIndex; readonly bytes: number }
+  /** The snapshot left, or could not (`snapshot` absent). `to` and `term` are the effect's. */
+  | { readonly kind: "snapshot-sent"; readonly to: ReplicaId; readonly term: Term; readonly snapshot?: LogPosition }
   | { readonly kind: "snapshot-installed"; readonly snapshot: SnapshotMeta }
   /** The runner dropped the log's beginning; the log now starts after this position. */
   | { readonly kind: "compacted"; readonly logStart: LogPosition }
@@ -195,7 +205,7 @@ export type Effect<P = unknown> =
   | { readonly kind: "send"; readonly to: Member; readonly message: Message<P> }
   /**
    * Send `to` an append with entries from `previous.index + 1`, as many as one message holds, at most through
-   * `through`; then tell `replicated`. Until it has been told, the core asks no more for this follower.
+   * `through`; then tell `replicated`. Until it has been told, the core asks no more for this follower in this term.
    */
   | {
       readonly kind: "replicate";
