@@ -1,7 +1,4 @@
 /** `RecordBatch`, and the small messages that produce, fetch and subscribe share. */
-import { crc32 } from "node:zlib";
-import { QuireError } from "../base/errors.js";
-import { Compression, type CompressionCode, type IncomingBatch } from "../base/record-batch.js";
 import type { AnyMessage, Init, PartitionLeaderMessage, PositionMessage, RecordBatch, StatusMessage } from "./messages.js";
 import type { Reader } from "./reader.js";
 import { bytesField, fixed32Field, varintField } from "./tags.js";
@@ -106,39 +103,6 @@ function readBatchField(reader: Reader, tag: number, batch: Mutable<RecordBatch>
     default:
       reader.skip(tag);
   }
-}
-
-/**
- * A received batch with what its sender may leave out filled in: the largest timestamp (the base one), the checksum (computed
- * here), and the uncompressed size. Says nothing about whether the values given are true: admission checks that.
- *
- * @throws QuireError UNSUPPORTED for a compression that this version does not know
- */
-export function incomingBatch(batch: RecordBatch): IncomingBatch {
-  return {
-    recordCount: batch.recordCount,
-    compression: knownCompression(batch.compression),
-    baseTimestampMs: batch.baseTimestampMs,
-    maxTimestampMs: batch.maxTimestampMs === 0 ? batch.baseTimestampMs : batch.maxTimestampMs,
-    producerId: batch.producerId,
-    producerEpoch: batch.producerEpoch,
-    baseSequence: batch.baseSequence,
-    priority: batch.priority,
-    crc32: batch.crc32 ?? crc32(batch.body),
-    uncompressedBytes: batch.uncompressedBytes === 0 && batch.compression === Compression.none ? batch.body.length : batch.uncompressedBytes,
-    body: batch.body,
-  };
-}
-
-const compressionCodes: ReadonlySet<number> = new Set(Object.values(Compression));
-
-function knownCompression(code: number): CompressionCode {
-  if (compressionCodes.has(code)) return code as CompressionCode;
-  const known = Object.entries(Compression).map(([name, number]) => `${number} (${name})`);
-  throw new QuireError("UNSUPPORTED", `compression ${code} is not known to this broker; it knows ${known.join(", ")}`, {
-    details: { compression: code },
-    fields: [{ field: "batch.compression", description: `unknown value ${code}` }],
-  });
 }
 
 const Leader = { nodeId: varintField(1), address: bytesField(2), term: varintField(3) } as const;

@@ -37,7 +37,7 @@ export interface RecordBatch {
   readonly baseOffset: number;
   readonly term: number;
   readonly baseTimestampMs: number;
-  /** 0 when left out: see `incomingBatch`. */
+  /** 0 when left out. */
   readonly maxTimestampMs: number;
   readonly recordCount: number;
   /** One of `Compression`, or a number this version does not know. */

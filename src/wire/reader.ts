@@ -19,7 +19,7 @@ const GROUP_DEPTH_MAX = 32;
 export class Reader {
   readonly buffer: Buffer;
   position: number;
-  readonly end: number;
+  end: number;
   /** Low and high halves of the varint read last. */
   #low = 0;
   #high = 0;
@@ -86,18 +86,18 @@ export class Reader {
 
   /** A slice: it keeps the whole buffer alive. */
   bytes(): Buffer {
-    const start = this.#length();
+    const start = this.span();
     return this.buffer.subarray(start, this.position);
   }
 
   string(): string {
-    const start = this.#length();
+    const start = this.span();
     return this.buffer.toString("utf8", start, this.position);
   }
 
   /** A reader of the message that stands here; this reader goes on behind it. */
   message(): Reader {
-    const start = this.#length();
+    const start = this.span();
     return new Reader(this.buffer, start, this.position);
   }
 
@@ -116,7 +116,7 @@ export class Reader {
         this.position += 8;
         return;
       case WireType.bytes:
-        this.#length();
+        this.span();
         return;
       case WireType.fixed32:
         this.#need(4);
@@ -143,8 +143,8 @@ export class Reader {
     }
   }
 
-  /** Reads a length, moves behind what it measures, and returns where that began. */
-  #length(): number {
+  /** Reads a length, moves behind what it measures, and returns where that began: `bytes` without an object. */
+  span(): number {
     this.#varint();
     const length = this.#low;
     if (this.#high !== 0 || length > this.end - this.position) {

@@ -1,0 +1,231 @@
+/**
+ * `Records`, the body of a batch (records.proto), as the client writes and reads it. Brokers never look inside; what they
+ * check is in `base/records-walk`.
+ *
+ * Writing goes straight into one growing buffer, reading moves a cursor: neither makes an object per record.
+ */
+import { QuireError } from "../base/errors.js";
+import type { Header } from "./messages.js";
+import { Reader } from "./reader.js";
+import { bytesField, varintField } from "./tags.js";
+import { varintSize, writeVarint } from "./writer.js";
+
+const RECORD = bytesField(1);
+const Field = { key: bytesField(1), value: bytesField(2), headers: bytesField(3), timestampDeltaMs: varintField(4) } as const;
+const HeaderField = { key: bytesField(1), value: bytesField(2) } as const;
+
+/** A key or value to be written; a string is written as UTF-8. Undefined is absent, which is not the same as empty. */
+export type Content = Uint8Array | string | undefined;
+export interface HeaderContent {
+  readonly key: string;
+  readonly value: Uint8Array | string;
+}
+const NO_HEADERS: readonly HeaderContent[] = [];
+const sizeOf = (content: Uint8Array | string): number => (typeof content === "string" ? Buffer.byteLength(content) : content.length);
+const fieldSize = (length: number): number => 1 + varintSize(length) + length;
+
+/** Collects records of one batch. */
+export class RecordsEncoder {
+  #buffer: Buffer;
+  #length = 0;
+  #count = 0;
+
+  /** @param bytes how much to make room for at first; it grows by doubling */
+  constructor(bytes = 16_384) {
+    this.#buffer = Buffer.allocUnsafeSlow(bytes);
+  }
+
+  /** Records appended since the last `take`. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Bytes they take. */
+  get bytes(): number {
+    return this.#length;
+  }
+
+  /** Appends one record and returns how many bytes the body grew by. */
+  append(key: Content, value: Content, timestampDeltaMs: number, headers: readonly HeaderContent[] = NO_HEADERS): number {
+    const keySize = key === undefined ? 0 : sizeOf(key);
+    const valueSize = value === undefined ? 0 : sizeOf(value);
+    // Zigzag, as sint64 wants: small negative numbers stay small.
+    const delta = timestampDeltaMs < 0 ? -2 * timestampDeltaMs - 1 : 2 * timestampDeltaMs;
+    let size = (key === undefined ? 0 : fieldSize(keySize)) + (value === undefined ? 0 : fieldSize(valueSize));
+    if (delta !== 0) size += 1 + varintSize(delta);
+    for (const header of headers) size += fieldSize(fieldSize(sizeOf(header.key)) + fieldSize(sizeOf(header.value)));
+
+    const start = this.#length;
+    const grown = fieldSize(size);
+    if (start + grown > this.#buffer.length) this.#grow(start + grown);
+    this.#buffer[this.#length] = RECORD;
+    this.#length = writeVarint(this.#buffer, this.#length + 1, size);
+    if (key !== undefined) this.#write(Field.key, key, keySize);
+    if (value !== undefined) this.#write(Field.value, value, valueSize);
+    for (const header of headers) this.#writeHeader(header);
+    if (delta !== 0) {
+      this.#buffer[this.#length] = Field.timestampDeltaMs;
+      this.#length = writeVarint(this.#buffer, this.#length + 1, delta);
+    }
+    this.#count += 1;
+    return this.#length - start;
+  }
+
+  /** The body so far; the encoder begins anew. The body is the caller's: it is not written to again. */
+  take(): Buffer {
+    const body = this.#buffer.subarray(0, this.#length);
+    if (this.#length * 2 < this.#buffer.length) {
+      // Mostly empty: a copy of the right size costs less than holding the rest of the buffer while the batch is under way.
+      this.#length = 0;
+      this.#count = 0;
+      return Buffer.from(body);
+    }
+    this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length);
+    this.#length = 0;
+    this.#count = 0;
+    return body;
+  }
+
+  #writeHeader(header: HeaderContent): void {
+    const keySize = sizeOf(header.key);
+    const valueSize = sizeOf(header.value);
+    this.#buffer[this.#length] = Field.headers;
+    this.#length = writeVarint(this.#buffer, this.#length + 1, fieldSize(keySize) + fieldSize(valueSize));
+    this.#write(HeaderField.key, header.key, keySize);
+    this.#write(HeaderField.value, header.value, valueSize);
+  }
+
+  #write(tag: number, content: Uint8Array | string, size: number): void {
+    this.#buffer[this.#length] = tag;
+    const at = writeVarint(this.#buffer, this.#length + 1, size);
+    if (typeof content === "string") this.#buffer.write(content, at, size, "utf8");
+    else this.#buffer.set(content, at);
+    this.#length = at + size;
+  }
+
+  #grow(needed: number): void {
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
+    larger.set(this.#buffer.subarray(0, this.#length));
+    this.#buffer = larger;
+  }
+}
+
+const NONE = -1;
+
+/**
+ * Walks over the records of a body. After `next()` returned true the getters speak of that record, until the next call. Bytes
+ * are slices of the body and keep all of it alive: copy what outlives the batch.
+ */
+export class RecordsCursor {
+  readonly #reader: Reader;
+  readonly #bodyEnd: number;
+  #start = 0;
+  #end = 0;
+  #keyStart = NONE;
+  #keyEnd = 0;
+  #valueStart = NONE;
+  #valueEnd = 0;
+  #timestampDeltaMs = 0;
+  #hasHeaders = false;
+
+  constructor(body: Buffer) {
+    this.#reader = new Reader(body);
+    this.#bodyEnd = body.length;
+  }
+
+  /** Moves to the next record; false at the end. @throws QuireError CORRUPT_BATCH */
+  next(): boolean {
+    const reader = this.#reader;
+    try {
+      for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+        if (tag !== RECORD) {
+          reader.skip(tag);
+          continue;
+        }
+        this.#start = reader.span();
+        this.#end = reader.position;
+        this.#readRecord();
+        return true;
+      }
+      return false;
+    } catch (cause) {
+      throw corrupt(cause);
+    }
+  }
+
+  /** Undefined when the record has none. */
+  get key(): Buffer | undefined {
+    return this.#keyStart === NONE ? undefined : this.#reader.buffer.subarray(this.#keyStart, this.#keyEnd);
+  }
+
+  /** Undefined when the record has none. */
+  get value(): Buffer | undefined {
+    return this.#valueStart === NONE ? undefined : this.#reader.buffer.subarray(this.#valueStart, this.#valueEnd);
+  }
+
+  /** Milliseconds after the batch's base timestamp. */
+  get timestampDeltaMs(): number {
+    return this.#timestampDeltaMs;
+  }
+
+  /** Bytes of the record as encoded. */
+  get bytes(): number {
+    return this.#end - this.#start;
+  }
+
+  /** Decoded on each call. @throws QuireError CORRUPT_BATCH */
+  headers(): Header[] {
+    const headers: Header[] = [];
+    if (!this.#hasHeaders) return headers;
+    try {
+      const reader = new Reader(this.#reader.buffer, this.#start, this.#end);
+      for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+        if (tag === Field.headers) headers.push(readHeader(reader.message()));
+        else reader.skip(tag);
+      }
+      return headers;
+    } catch (cause) {
+      throw corrupt(cause);
+    }
+  }
+
+  #readRecord(): void {
+    const reader = this.#reader;
+    reader.position = this.#start;
+    reader.end = this.#end;
+    this.#keyStart = NONE;
+    this.#valueStart = NONE;
+    this.#timestampDeltaMs = 0;
+    this.#hasHeaders = false;
+    for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+      if (tag === Field.key) {
+        this.#keyStart = reader.span();
+        this.#keyEnd = reader.position;
+      } else if (tag === Field.value) {
+        this.#valueStart = reader.span();
+        this.#valueEnd = reader.position;
+      } else if (tag === Field.timestampDeltaMs) this.#timestampDeltaMs = reader.sint64();
+      else {
+        if (tag === Field.headers) this.#hasHeaders = true;
+        reader.skip(tag);
+      }
+    }
+    reader.end = this.#bodyEnd;
+  }
+}
+
+function readHeader(reader: Reader): Header {
+  let key = "";
+  let value = reader.buffer.subarray(0, 0);
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === HeaderField.key) key = reader.string();
+    else if (tag === HeaderField.value) value = reader.bytes();
+    else reader.skip(tag);
+  }
+  return { key, value };
+}
+
+function corrupt(cause: unknown): QuireError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new QuireError("CORRUPT_BATCH", `the batch's records cannot be decoded: ${why}`, { cause });
+}
