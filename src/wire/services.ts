@@ -9,32 +9,34 @@ import { subscribeRequestCodec, subscribeResponseCodec } from "./subscribe-codec
 
 const definitions = loadProto(publicProtoFiles);
 
-export interface ProduceService {
+// Type aliases rather than interfaces: grpc-js wants an index signature, which only these have.
+
+export type ProduceService = {
   readonly Produce: BidiMethod<messages.ProduceRequest, messages.ProduceResponse>;
   readonly Append: UnaryMethod<messages.AppendRequest, messages.AppendResponse>;
-}
+};
 export const produceService = service<ProduceService>(definitions, "quire.v1.ProduceService", {
   Produce: { request: produceRequestCodec, response: produceResponseCodec },
 });
 
-export interface FetchService {
+export type FetchService = {
   readonly Fetch: UnaryMethod<messages.FetchRequest, messages.FetchResponse>;
   readonly Subscribe: BidiMethod<messages.SubscribeRequest, messages.SubscribeResponse>;
   readonly ListOffsets: UnaryMethod<messages.ListOffsetsRequest, messages.ListOffsetsResponse>;
-}
+};
 export const fetchService = service<FetchService>(definitions, "quire.v1.FetchService", {
   Fetch: { request: fetchRequestCodec, response: fetchResponseCodec },
   Subscribe: { request: subscribeRequestCodec, response: subscribeResponseCodec },
 });
 
-export interface ClusterService {
+export type ClusterService = {
   readonly GetMetadata: UnaryMethod<admin.GetMetadataRequest, admin.GetMetadataResponse>;
   readonly WatchMetadata: ServerStreamMethod<admin.WatchMetadataRequest, admin.WatchMetadataResponse>;
   readonly DescribeCluster: UnaryMethod<messages.Empty, admin.DescribeClusterResponse>;
-}
+};
 export const clusterService = service<ClusterService>(definitions, "quire.v1.ClusterService");
 
-export interface AdminService {
+export type AdminService = {
   readonly CreateTopic: UnaryMethod<admin.CreateTopicRequest, admin.CreateTopicResponse>;
   readonly GetTopic: UnaryMethod<admin.GetTopicRequest, admin.GetTopicResponse>;
   readonly ListTopics: UnaryMethod<admin.ListTopicsRequest, admin.ListTopicsResponse>;
@@ -42,5 +44,5 @@ export interface AdminService {
   readonly DeleteTopic: UnaryMethod<admin.DeleteTopicRequest, messages.Empty>;
   readonly TransferLeader: UnaryMethod<admin.TransferLeaderRequest, messages.Empty>;
   readonly TrimRecords: UnaryMethod<admin.TrimRecordsRequest, admin.TrimRecordsResponse>;
-}
+};
 export const adminService = service<AdminService>(definitions, "quire.v1.AdminService");

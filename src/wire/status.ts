@@ -192,8 +192,8 @@ export function fromGrpcError(thrown: unknown): QuireError {
       // Details that cannot be read say nothing; the status itself still does.
     }
   }
-  // A stream that was reset by the other side ends with INTERNAL or CANCELLED by the HTTP/2 code; both mean that the broker is gone.
-  const reset = /RST_STREAM|GOAWAY|ECONNRESET|socket hang up/.test(thrown.details);
+  // grpc-js tells a stream that the other side reset by INTERNAL or, as "Call cancelled", by CANCELLED: the broker is gone.
+  const reset = /RST_STREAM|GOAWAY|ECONNRESET|socket hang up|^Call cancelled$/.test(thrown.details);
   const reason = reset && thrown.code !== GrpcStatus.DEADLINE_EXCEEDED ? "BROKER_UNREACHABLE" : reasonOfCode(thrown.code);
   return new QuireError(reason, thrown.details || thrown.message, { cause: thrown, details: { grpcStatus: thrown.code } });
 }
