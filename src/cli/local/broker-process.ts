@@ -1,0 +1,132 @@
+/** One broker as a real process of its own on this machine. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, existsSync, mkdirSync, renameSync } from "node:fs";
+import { dirname } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { assert } from "../../base/assert.js";
+import { QuireError } from "../../base/errors.js";
+import { systemClock } from "../../base/system-ports.js";
+
+const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
+/** Of what a broker said, kept for when it fails to start. */
+const LAST_LINES_MAX = 10;
+const STOP_TIMEOUT_MS = 15_000;
+
+export interface BrokerProcessOptions {
+  readonly nodeId: number;
+  /** `host:port` for clients. */
+  readonly address: string;
+  /** Flags of `quire server`, all that this broker needs. */
+  readonly flags: readonly string[];
+  /** Where its output goes; that of the run before stays beside it. */
+  readonly logFile: string;
+  readonly onLine?: (line: string) => void;
+  /** It ended without being asked to. */
+  readonly onDeath?: (how: string) => void;
+}
+
+export class BrokerProcess {
+  readonly nodeId: number;
+  readonly address: string;
+  private readonly options: BrokerProcessOptions;
+  private child: ChildProcess | undefined;
+  private ended: Promise<void> = Promise.resolve();
+  private expectedToEnd = false;
+  private lastLines: string[] = [];
+
+  constructor(options: BrokerProcessOptions) {
+    this.options = options;
+    this.nodeId = options.nodeId;
+    this.address = options.address;
+  }
+
+  get isRunning(): boolean {
+    return this.child !== undefined;
+  }
+
+  /** 0 while it does not run. */
+  get pid(): number {
+    return this.child?.pid ?? 0;
+  }
+
+  /** The shell's words for what `start` does. */
+  get commandLine(): string {
+    return ["quire", "server", ...this.options.flags].join(" ");
+  }
+
+  /** Resolves when it listens. @throws QuireError NOT_READY with its last words when it ends before. */
+  async start(): Promise<void> {
+    assert(this.child === undefined, `broker ${this.nodeId} runs already`);
+    this.expectedToEnd = false;
+    this.lastLines = [];
+    const child = spawn(process.execPath, [MAIN, "server", ...this.options.flags], {
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+      env: { UV_THREADPOOL_SIZE: "16", ...process.env },
+    });
+    this.child = child;
+    this.collectOutput(child);
+    const ready = new Promise<boolean>((resolve) => {
+      child.once("message", () => resolve(true));
+      child.once("exit", () => resolve(false));
+      child.once("error", () => resolve(false));
+    });
+    this.ended = new Promise((resolve) => {
+      child.once("close", (code, signal) => {
+        this.child = undefined;
+        resolve();
+        if (!this.expectedToEnd) this.options.onDeath?.(signal === null ? `exit code ${code}` : signal);
+      });
+    });
+    if (await ready) return;
+    this.expectedToEnd = true;
+    await this.ended;
+    throw new QuireError("NOT_READY", `broker ${this.nodeId} did not start:\n${this.lastLines.join("\n")}`);
+  }
+
+  /** Sends a signal, SIGKILL and SIGSTOP included; resolves at once. */
+  signal(signal: NodeJS.Signals): void {
+    if (signal === "SIGKILL") this.expectedToEnd = true;
+    this.child?.kill(signal);
+  }
+
+  /** Resolves when the process is gone. */
+  gone(): Promise<void> {
+    return this.ended;
+  }
+
+  /** Asks it to end, and kills it when it does not. Resolves to whether it ended by itself. */
+  async stop(): Promise<boolean> {
+    const child = this.child;
+    if (child === undefined) return true;
+    this.expectedToEnd = true;
+    let politely = true;
+    const timer = systemClock.after(STOP_TIMEOUT_MS, () => {
+      politely = false;
+      child.kill("SIGKILL");
+    });
+    // A closed channel is the request, and not a signal: a terminal's Ctrl-C has reached the child already, and a
+    // second signal would tell it to hurry.
+    if (child.connected) child.disconnect();
+    child.kill("SIGCONT");
+    await this.ended;
+    timer.cancel();
+    return politely;
+  }
+
+  private collectOutput(child: ChildProcess): void {
+    const { logFile, onLine } = this.options;
+    mkdirSync(dirname(logFile), { recursive: true });
+    if (existsSync(logFile)) renameSync(logFile, `${logFile}.previous`);
+    const file = createWriteStream(logFile);
+    child.once("close", () => file.end());
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream === null) continue;
+      createInterface({ input: stream }).on("line", (line) => {
+        file.write(`${line}\n`);
+        this.lastLines = [...this.lastLines, line].slice(-LAST_LINES_MAX);
+        onLine?.(line);
+      });
+    }
+  }
+}
