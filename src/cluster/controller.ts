@@ -1,0 +1,271 @@
+import { QuireError } from "../base/errors.js";
+import { METADATA_REPLICA_SET, type NodeId } from "../base/ids.js";
+import { limits } from "../base/limits.js";
+import { checkTopicName } from "../base/names.js";
+import type { Clock, Log, Random } from "../base/ports.js";
+import { checkQuorum, majority } from "../base/quorum.js";
+import { EntryKind, type Replica, type ReplicaHost } from "../replica/types.js";
+import { type Command, encodeCommand } from "./commands.js";
+import type { LocalView } from "./local-view.js";
+import type { Expectation, MetadataMachine } from "./metadata-machine.js";
+import type { CommandResult, PartitionState, TopicState } from "./metadata-state.js";
+import { type Candidate, place } from "./placement.js";
+import { checkTopicSettings } from "./topic-settings.js";
+import { handOver } from "./transfer.js";
+import type { BrokerInfo, BrokerRegistration, ClusterAdmin, TopicChange, TopicInfo, TopicPartition, TopicRequest, TopicSettings, TopicSpec } from "./view.js";
+
+export interface ControllerOptions {
+  readonly view: LocalView;
+  readonly machine: MetadataMachine;
+  readonly host: Pick<ReplicaHost, "get">;
+  /** Asks the broker that leads a partition to hand it over; resolves when that was done. */
+  readonly askTransfer: (leader: NodeId, at: TopicPartition, to: NodeId) => Promise<void>;
+  /** For topics that do not say. */
+  readonly topicDefaults: TopicSettings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/**
+ * The control plane's verbs. Changes of the metadata are proposed by the broker that leads it; every other one answers NOT_LEADER
+ * with the way there. What is checked here is checked again when the command is applied, for what may have changed meanwhile.
+ */
+export class Controller implements ClusterAdmin {
+  readonly #options: ControllerOptions;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+  }
+
+  /** @throws QuireError INVALID_NAME, INVALID_FIELD, INVALID_QUORUM, INVALID_SETTING, NOT_ENOUGH_BROKERS, TOPIC_ALREADY_EXISTS, NOT_LEADER, WRITE_OUTCOME_UNKNOWN, … */
+  async createTopic(request: TopicRequest): Promise<TopicInfo> {
+    const metadata = this.#leading();
+    const spec = this.#specOf(request);
+    const placements = this.#place(spec.partitions, spec.replicas);
+    const command: Command = { kind: "create-topic", topicId: this.#options.random.uuid(), createdMs: this.#options.clock.wallMs(), spec, placements };
+    if (request.validateOnly === true) return this.#wouldCreate(command);
+    const topic = (await this.#propose(metadata, command)) as TopicState;
+    this.#options.log.info(
+      { topic: topic.name, topicId: topic.topicId, partitions: topic.partitions, n: topic.replicas, w: topic.writeQuorum, r: topic.readQuorum },
+      "topic created",
+    );
+    return topic;
+  }
+
+  /** @throws QuireError TOPIC_NOT_FOUND, INVALID_FIELD, INVALID_QUORUM, INVALID_SETTING, CONFLICT, NOT_LEADER, WRITE_OUTCOME_UNKNOWN, … */
+  async updateTopic(name: string, change: TopicChange): Promise<TopicInfo> {
+    const metadata = this.#leading();
+    const topic = this.#topic(name);
+    const { partitions = topic.partitions, writeQuorum, readQuorum, settings } = change;
+    checkPartitions(partitions);
+    if (partitions < topic.partitions) {
+      const description = `topic ${name} has ${topic.partitions} partitions, and ${partitions} would lose records; partitions may only grow`;
+      throw new QuireError("INVALID_FIELD", description, {
+        details: { partitions, current: topic.partitions },
+        fields: [{ field: "partitions", description }],
+      });
+    }
+    checkQuorum({ n: topic.replicas, w: writeQuorum ?? topic.writeQuorum, r: readQuorum ?? topic.readQuorum });
+    if (settings !== undefined) checkTopicSettings(settings);
+    const updated = await this.#propose(metadata, {
+      kind: "update-topic",
+      name,
+      topicId: topic.topicId,
+      partitionsBefore: topic.partitions,
+      added: partitions === topic.partitions ? [] : this.#place(partitions - topic.partitions, topic.replicas),
+      ...(writeQuorum !== undefined && { writeQuorum }),
+      ...(readQuorum !== undefined && { readQuorum }),
+      ...(settings !== undefined && { settings: given(settings) }),
+    });
+    this.#options.log.info({ topic: name, change }, "topic changed");
+    return updated as TopicState;
+  }
+
+  /** @throws QuireError TOPIC_NOT_FOUND, NOT_LEADER, WRITE_OUTCOME_UNKNOWN, … */
+  async deleteTopic(name: string): Promise<void> {
+    const metadata = this.#leading();
+    const { topicId } = this.#topic(name);
+    await this.#propose(metadata, { kind: "delete-topic", name });
+    this.#options.log.info({ topic: name, topicId }, "topic deleted");
+  }
+
+  /**
+   * Any broker may be asked: the partition's leader hands over, every other broker asks it to.
+   * @throws QuireError TOPIC_NOT_FOUND, PARTITION_NOT_FOUND, INVALID_FIELD (no replica there), BROKER_UNREACHABLE, LEADER_UNKNOWN, NOT_READY (lags, or did not take over in time), …
+   */
+  async transferLeader(at: TopicPartition, to: NodeId): Promise<void> {
+    const { view, host } = this.#options;
+    const partition = this.#partition(at);
+    if (!partition.replicas.some((replica) => replica.nodeId === to)) {
+      const description = `broker ${to} has no replica of ${at.topic}/${at.partition}; brokers ${partition.replicas.map((replica) => replica.nodeId).join(", ")} have`;
+      throw new QuireError("INVALID_FIELD", description, { details: { nodeId: to }, fields: [{ field: "node_id", description }] });
+    }
+    const own = host.get(partition.replicaSetId);
+    const leads = own?.role === "leader";
+    const leader = leads ? view.self : view.leader(partition.replicaSetId)?.nodeId;
+    if (leader === to) return;
+    if (!view.isAlive(to)) throw new QuireError("BROKER_UNREACHABLE", `broker ${to} is not connected; it cannot lead now`, { details: { nodeId: to } });
+    if (leads && own !== undefined) return await handOver(own, to, `${at.topic}/${at.partition}`);
+    if (leader === undefined || leader === view.self) {
+      throw new QuireError("LEADER_UNKNOWN", `broker ${view.self} knows no leader of ${at.topic}/${at.partition} at the moment`, {
+        details: { ...at },
+        retryAfterMs: 100,
+      });
+    }
+    await this.#options.askTransfer(leader, at, to);
+  }
+
+  /** @throws QuireError INVALID_FIELD, CONFLICT, CLUSTER_MISMATCH, NOT_LEADER, WRITE_OUTCOME_UNKNOWN, … */
+  async registerBroker(broker: BrokerInfo): Promise<BrokerRegistration> {
+    const metadata = this.#leading();
+    checkBroker(broker);
+    const { view, log } = this.#options;
+    const former = view.broker(broker.nodeId);
+    if (former !== undefined && former.incarnation !== broker.incarnation && this.#isFormerAlive(former)) {
+      throw new QuireError(
+        "CONFLICT",
+        `broker ${broker.nodeId} is running already, at ${former.peerAddress}, with another disk; give every broker its own node id. If that one was just stopped, wait a second`,
+        { details: { nodeId: broker.nodeId, peerAddress: former.peerAddress }, retryAfterMs: 1_000 },
+      );
+    }
+    const registration = (await this.#propose(metadata, { kind: "register-broker", broker })) as BrokerRegistration;
+    log.info({ nodeId: broker.nodeId, incarnation: broker.incarnation, former: former?.incarnation, ...registration }, "broker registered");
+    return registration;
+  }
+
+  #isFormerAlive({ nodeId, incarnation }: BrokerInfo): boolean {
+    return nodeId === this.#options.view.self || this.#options.view.linkedIncarnation(nodeId) === incarnation;
+  }
+
+  #specOf(request: TopicRequest): TopicSpec {
+    checkTopicName(request.name);
+    const { partitions = 1, replicas = Math.min(3, this.#options.view.brokers().length) } = request;
+    checkPartitions(partitions);
+    const { writeQuorum = majority(replicas), readQuorum = majority(replicas) } = request;
+    checkQuorum({ n: replicas, w: writeQuorum, r: readQuorum });
+    checkTopicSettings(request.settings ?? {});
+    return {
+      name: request.name,
+      partitions,
+      replicas,
+      writeQuorum,
+      readQuorum,
+      settings: { ...this.#options.topicDefaults, ...given(request.settings ?? {}) },
+    };
+  }
+
+  /** Brokers that are up come first; those that are down are used only when there are not enough others. */
+  #place(partitions: number, replicas: number): NodeId[][] {
+    const { view, random } = this.#options;
+    const counts = new Map<NodeId, { replicas: number; preferredLeaders: number }>();
+    for (const { nodeId } of view.brokers()) counts.set(nodeId, { replicas: 0, preferredLeaders: 0 });
+    for (const topic of view.topics()) for (const partition of topic.assignments) countReplicas(partition, counts);
+    const all = view.brokers().map(({ nodeId, rack }): Candidate => ({ nodeId, rack, ...(counts.get(nodeId) ?? { replicas: 0, preferredLeaders: 0 }) }));
+    const alive = all.filter(({ nodeId }) => view.isAlive(nodeId));
+    return place({ partitions, replicas, candidates: alive.length >= replicas ? alive : all, rotation: random.below(65_536) });
+  }
+
+  /** What a creation would answer, without ids. */
+  #wouldCreate({ spec, placements, createdMs }: Extract<Command, { kind: "create-topic" }>): TopicInfo {
+    this.#options.machine.state.checkCreate(spec, placements);
+    const assignments = placements.map((nodes, partition) => ({
+      partition,
+      replicaSetId: METADATA_REPLICA_SET,
+      replicas: nodes.map((nodeId) => ({ nodeId, replicaId: 0 as PartitionState["replicas"][number]["replicaId"] })),
+    }));
+    return { ...spec, topicId: "", createdMs, version: 0, deleting: false, assignments };
+  }
+
+  #topic(name: string): TopicState {
+    checkTopicName(name);
+    const topic = this.#options.view.topic(name);
+    if (topic !== undefined) return topic;
+    throw new QuireError("TOPIC_NOT_FOUND", `there is no topic ${JSON.stringify(name)}`, { details: { topic: name } });
+  }
+
+  #partition(at: TopicPartition): PartitionState {
+    const topic = this.#topic(at.topic);
+    const partition = topic.assignments[at.partition];
+    if (partition !== undefined) return partition;
+    throw new QuireError("PARTITION_NOT_FOUND", `topic ${at.topic} has no partition ${at.partition}; it has ${topic.partitions}, counted from 0`, {
+      details: { ...at },
+    });
+  }
+
+  /** The metadata's replica, if it leads and may decide. */
+  #leading(): Replica {
+    const { view, host } = this.#options;
+    const replica = host.get(METADATA_REPLICA_SET);
+    if (replica?.role === "leader" && replica.serving) return replica;
+    if (replica?.role === "leader")
+      throw new QuireError("NOT_READY", "this broker was just elected controller and is not confirmed by its quorum yet", { retryAfterMs: 50 });
+    const leader = view.leader(METADATA_REPLICA_SET);
+    const broker = leader && view.broker(leader.nodeId);
+    if (leader === undefined || broker === undefined || leader.nodeId === view.self) {
+      throw new QuireError("LEADER_UNKNOWN", "the cluster has no controller at the moment; an election takes less than a second or two", { retryAfterMs: 100 });
+    }
+    throw new QuireError("NOT_LEADER", `broker ${view.self} is not the controller; broker ${leader.nodeId} at ${broker.address} is, in term ${leader.term}`, {
+      details: { leaderNodeId: leader.nodeId, leaderAddress: broker.address, term: leader.term },
+    });
+  }
+
+  #propose(metadata: Replica, command: Command): Promise<CommandResult> {
+    const { machine } = this.#options;
+    return new Promise((resolve, reject) => {
+      let expectation: Expectation | undefined;
+      metadata.propose(
+        { kind: EntryKind.command, body: encodeCommand(command) },
+        (done) => {
+          if (expectation !== undefined) machine.forget(expectation);
+          const outcome = expectation?.outcome;
+          if (done instanceof Error) reject(done);
+          else if (outcome === undefined)
+            reject(new QuireError("WRITE_OUTCOME_UNKNOWN", "the change is in the cluster's metadata, but what became of it was not seen here; look"));
+          else if ("refusal" in outcome) reject(outcome.refusal);
+          else resolve(outcome.result);
+        },
+        {
+          placed: (at) => {
+            expectation = machine.expect(at.index);
+          },
+        },
+      );
+    });
+  }
+}
+
+function countReplicas({ replicas }: PartitionState, counts: ReadonlyMap<NodeId, { replicas: number; preferredLeaders: number }>): void {
+  replicas.forEach(({ nodeId }, place) => {
+    const count = counts.get(nodeId);
+    if (count === undefined) return;
+    count.replicas += 1;
+    if (place === 0) count.preferredLeaders += 1;
+  });
+}
+
+/** Without what was left open: an absent value is not a value. */
+const given = (settings: Partial<TopicSettings>): Partial<TopicSettings> =>
+  Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+
+function checkPartitions(partitions: number): void {
+  if (Number.isInteger(partitions) && partitions >= 1 && partitions <= limits.partitionsPerTopic) return;
+  const description = `partitions is ${partitions}; it is a whole number from 1 to ${limits.partitionsPerTopic}`;
+  throw new QuireError("INVALID_FIELD", description, { details: { partitions }, fields: [{ field: "partitions", description }] });
+}
+
+function checkBroker(broker: BrokerInfo): void {
+  const refuse = (field: string, description: string): never => {
+    throw new QuireError("INVALID_FIELD", `${field} ${description}`, { fields: [{ field, description }] });
+  };
+  if (!Number.isInteger(broker.nodeId) || broker.nodeId < 1 || broker.nodeId > limits.nodeIdMax)
+    refuse("node_id", `is ${broker.nodeId}; it is a whole number from 1 to ${limits.nodeIdMax}`);
+  for (const [field, text, min] of [
+    ["incarnation", broker.incarnation, 1],
+    ["address", broker.address, 3],
+    ["peer_address", broker.peerAddress, 3],
+    ["rack", broker.rack, 0],
+  ] as const) {
+    if (text.length < min || text.length > 255) refuse(field, `has ${text.length} characters; it has ${min} to 255`);
+  }
+}

@@ -1,0 +1,74 @@
+import { QuireError } from "../base/errors.js";
+import type { LogIndex } from "../base/ids.js";
+import { EntryKind, type Frame, type StateMachine } from "../replica/types.js";
+import { decodeCommand } from "./commands.js";
+import type { FoundingRecord } from "./membership.js";
+import { type CommandResult, type MetadataChange, MetadataState } from "./metadata-state.js";
+
+const EVERYTHING: MetadataChange = { all: true, brokers: true, topics: [], replicaSets: [] };
+
+/** A local proposer waits for what becomes of its command; filled when an entry is applied at that place. */
+export interface Expectation {
+  readonly index: LogIndex;
+  outcome: { readonly result: CommandResult } | { readonly refusal: QuireError } | undefined;
+}
+
+/** The cluster metadata as a replica's state machine: applies commands, and keeps the outcome for whoever proposed one here. */
+export class MetadataMachine implements StateMachine {
+  readonly state: MetadataState;
+  readonly #watchers = new Set<(change: MetadataChange) => void>();
+  readonly #expected = new Map<LogIndex, Expectation>();
+
+  constructor(founding: FoundingRecord) {
+    this.state = new MetadataState(founding);
+  }
+
+  /** A refused command is a deterministic outcome, not a failure. @throws QuireError UNSUPPORTED for a newer command: the replica must halt */
+  apply(frame: Frame): void {
+    if (frame.kind !== EntryKind.command) return;
+    const command = decodeCommand(frame.body);
+    const expectation = this.#expected.get(frame.index);
+    let change: MetadataChange;
+    try {
+      const applied = this.state.apply(command);
+      change = applied.change;
+      if (expectation !== undefined) expectation.outcome = { result: applied.result };
+    } catch (refusal) {
+      if (!(refusal instanceof QuireError)) throw refusal;
+      if (expectation !== undefined) expectation.outcome = { refusal };
+      return;
+    }
+    this.#changed(change);
+  }
+
+  snapshot(): Buffer {
+    return this.state.snapshot();
+  }
+
+  restore(bytes: Buffer): void {
+    this.state.restore(bytes);
+    this.#changed(EVERYTHING);
+  }
+
+  /** Keeps the outcome of the entry that gets this place. Call when a proposal was placed, before it can be applied. */
+  expect(index: LogIndex): Expectation {
+    const expectation: Expectation = { index, outcome: undefined };
+    this.#expected.set(index, expectation);
+    return expectation;
+  }
+
+  /** Ends the waiting. The same place may be expected anew, by a later proposal of a later term: that one stays. */
+  forget(expectation: Expectation): void {
+    if (this.#expected.get(expectation.index) === expectation) this.#expected.delete(expectation.index);
+  }
+
+  /** Calls back after each change, synchronously, until the returned function is called. */
+  watch(changed: (change: MetadataChange) => void): () => void {
+    this.#watchers.add(changed);
+    return () => this.#watchers.delete(changed);
+  }
+
+  #changed(change: MetadataChange): void {
+    for (const changed of this.#watchers) changed(change);
+  }
+}
