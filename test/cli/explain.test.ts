@@ -79,14 +79,14 @@ const batch = (n: number, w: number, r: number): Explanation => explain({ quorum
 const interval = (n: number, w: number, r: number): Explanation => explain({ quorum: { n, w, r }, flush: "interval", flushIntervalMs: 1000 });
 
 test("the words fit the numbers", () => {
-  assert.equal(said(batch(3, 2, 2), "Writes stop"), "when 2 of the 3 brokers are down.");
+  assert.equal(said(batch(3, 2, 2), "Writes stop"), "when 2 or more of the 3 brokers are down.");
   assert.equal(said(batch(3, 3, 2), "Writes stop"), "when any of the 3 brokers is down.");
   assert.equal(said(batch(3, 1, 3), "Writes stop"), "when all 3 brokers are down.");
   assert.equal(said(batch(1, 1, 1), "Writes stop"), "when the one broker is down.");
-  assert.match(said(batch(5, 2, 4), "Elections stop"), /when 2 of the 5 brokers are down \(R=4 must be up\): a leader that lives goes on/);
-  assert.match(said(batch(5, 4, 3), "Elections stop"), /when 2 of the 5 brokers are down: W=4 must be up/);
-  assert.match(said(batch(3, 2, 2), "Data can be lost"), /^only when 2 of the 3 disks are lost for good/);
-  assert.match(said(interval(3, 2, 2), "Data can be lost"), /up to the last 1 s of records when 2 of the 3 machines lose power at once/);
+  assert.match(said(batch(5, 2, 4), "Elections stop"), /when 2 or more of the 5 brokers are down \(R=4 must be up\): a leader that lives goes on/);
+  assert.match(said(batch(5, 4, 3), "Elections stop"), /when 2 or more of the 5 brokers are down: W=4 must be up/);
+  assert.match(said(batch(3, 2, 2), "Data can be lost"), /^only when 2 or more of the 3 disks are lost for good/);
+  assert.match(said(interval(3, 2, 2), "Data can be lost"), /up to the last 1 s of records when 2 or more of the 3 machines lose power at once/);
   assert.match(said(interval(1, 1, 1), "Data can be lost"), /when the one machine loses power \(flush/);
   assert.match(said(interval(3, 1, 3), "Data can be lost"), /when any of the 3 machines loses power \(flush/);
   assert.match(said(interval(3, 2, 2), "Acknowledged"), /2 of 3 replicas have written it; it is on disk at most 1 s later/);

@@ -59,11 +59,11 @@ export function explain(subject: Explained): Explanation {
   };
 }
 
-/** `any of the 3 brokers is`, `2 of the 3 brokers are`, `all 3 brokers are`. */
+/** `any of the 3 brokers is`, `2 or more of the 3 brokers are`, `all 3 brokers are`. */
 function atLeast(count: number, n: number, thing: string): string {
   if (n === 1) return `the one ${thing} is`;
   if (count === n) return `all ${n} ${thing}s are`;
-  return count === 1 ? `any of the ${n} ${thing}s is` : `${count} of the ${n} ${thing}s are`;
+  return count === 1 ? `any of the ${n} ${thing}s is` : `${count} or more of the ${n} ${thing}s are`;
 }
 
 function acknowledged({ quorum: { n, w }, flush, flushIntervalMs }: Explained): string {
@@ -86,7 +86,7 @@ function losses({ quorum: { n }, flush, flushIntervalMs }: Explained, survives: 
   const disks = `when ${atLeast(survives.disksLost + 1, n, "disk")} lost for good`;
   // Fewer than W disks remain to be missing from every election: W + R > N.
   const halts = "Then no leader is elected without what they held: the partition stops rather than go on with a gap.";
-  if (flush === "batch") return `only ${disks}. ${halts}`;
+  if (flush === "batch") return `${survives.disksLost === 0 ? "" : "only "}${disks}. ${halts}`;
   const machines = atLeast(survives.powerLost + 1, n, "machine").replace(/ (is|are)$/, (verb) => (verb === " is" ? " loses" : " lose"));
   return `${disks}; and up to the last ${formatDuration(flushIntervalMs)} of records when ${machines} power${n === 1 || survives.powerLost === 0 ? "" : " at once"} (flush=interval).`;
 }
