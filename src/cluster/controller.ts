@@ -1,5 +1,5 @@
 import { QuireError } from "../base/errors.js";
-import { METADATA_REPLICA_SET, type NodeId } from "../base/ids.js";
+import { METADATA_REPLICA_SET, type NodeId, type ReplicaSetId } from "../base/ids.js";
 import { limits } from "../base/limits.js";
 import { checkTopicName } from "../base/names.js";
 import type { Clock, Log, Random } from "../base/ports.js";
@@ -18,8 +18,6 @@ export interface ControllerOptions {
   readonly view: LocalView;
   readonly machine: MetadataMachine;
   readonly host: Pick<ReplicaHost, "get">;
-  /** Asks the broker that leads a partition to hand it over; resolves when that was done. */
-  readonly askTransfer: (leader: NodeId, at: TopicPartition, to: NodeId) => Promise<void>;
   /** For topics that do not say. */
   readonly topicDefaults: TopicSettings;
   readonly clock: Clock;
@@ -91,29 +89,25 @@ export class Controller implements ClusterAdmin {
   }
 
   /**
-   * Any broker may be asked: the partition's leader hands over, every other broker asks it to.
-   * @throws QuireError TOPIC_NOT_FOUND, PARTITION_NOT_FOUND, INVALID_FIELD (no replica there), BROKER_UNREACHABLE, LEADER_UNKNOWN, NOT_READY (lags, or did not take over in time), …
+   * Decided by the partition's leader, not by the controller; every other broker says where that is.
+   * @throws QuireError TOPIC_NOT_FOUND, PARTITION_NOT_FOUND, INVALID_FIELD (no replica there), BROKER_UNREACHABLE, NOT_LEADER, LEADER_UNKNOWN, NOT_READY (lags, or did not take over in time)
    */
   async transferLeader(at: TopicPartition, to: NodeId): Promise<void> {
     const { view, host } = this.#options;
-    const partition = this.#partition(at);
-    if (!partition.replicas.some((replica) => replica.nodeId === to)) {
-      const description = `broker ${to} has no replica of ${at.topic}/${at.partition}; brokers ${partition.replicas.map((replica) => replica.nodeId).join(", ")} have`;
+    const { replicas, replicaSetId } = this.#partition(at);
+    const name = `${at.topic}/${at.partition}`;
+    if (!replicas.some((replica) => replica.nodeId === to)) {
+      const description = `broker ${to} has no replica of ${name}; brokers ${replicas.map((replica) => replica.nodeId).join(", ")} have`;
       throw new QuireError("INVALID_FIELD", description, { details: { nodeId: to }, fields: [{ field: "node_id", description }] });
     }
-    const own = host.get(partition.replicaSetId);
-    const leads = own?.role === "leader";
-    const leader = leads ? view.self : view.leader(partition.replicaSetId)?.nodeId;
-    if (leader === to) return;
-    if (!view.isAlive(to)) throw new QuireError("BROKER_UNREACHABLE", `broker ${to} is not connected; it cannot lead now`, { details: { nodeId: to } });
-    if (leads && own !== undefined) return await handOver(own, to, `${at.topic}/${at.partition}`);
-    if (leader === undefined || leader === view.self) {
-      throw new QuireError("LEADER_UNKNOWN", `broker ${view.self} knows no leader of ${at.topic}/${at.partition} at the moment`, {
-        details: { ...at },
-        retryAfterMs: 100,
-      });
+    const own = host.get(replicaSetId);
+    if (own?.role !== "leader") {
+      if (view.leader(replicaSetId)?.nodeId === to) return;
+      throw this.#elsewhere(replicaSetId, name);
     }
-    await this.#options.askTransfer(leader, at, to);
+    if (to === view.self) return;
+    if (!view.isAlive(to)) throw new QuireError("BROKER_UNREACHABLE", `broker ${to} is not connected; it cannot lead now`, { details: { nodeId: to } });
+    await handOver(own, to, name);
   }
 
   /** @throws QuireError INVALID_FIELD, CONFLICT, CLUSTER_MISMATCH, NOT_LEADER, WRITE_OUTCOME_UNKNOWN, … */
@@ -195,19 +189,31 @@ export class Controller implements ClusterAdmin {
 
   /** The metadata's replica, if it leads and may decide. */
   #leading(): Replica {
-    const { view, host } = this.#options;
-    const replica = host.get(METADATA_REPLICA_SET);
+    const replica = this.#options.host.get(METADATA_REPLICA_SET);
     if (replica?.role === "leader" && replica.serving) return replica;
-    if (replica?.role === "leader")
+    if (replica?.role === "leader") {
       throw new QuireError("NOT_READY", "this broker was just elected controller and is not confirmed by its quorum yet", { retryAfterMs: 50 });
-    const leader = view.leader(METADATA_REPLICA_SET);
+    }
+    throw this.#elsewhere(METADATA_REPLICA_SET, "the cluster's metadata");
+  }
+
+  /** Where the leader of a set is, for one who asked here. */
+  #elsewhere(id: ReplicaSetId, name: string): QuireError {
+    const { view } = this.#options;
+    const leader = view.leader(id);
     const broker = leader && view.broker(leader.nodeId);
     if (leader === undefined || broker === undefined || leader.nodeId === view.self) {
-      throw new QuireError("LEADER_UNKNOWN", "the cluster has no controller at the moment; an election takes less than a second or two", { retryAfterMs: 100 });
+      return new QuireError("LEADER_UNKNOWN", `broker ${view.self} knows no leader of ${name} at the moment; an election takes less than a second or two`, {
+        retryAfterMs: 100,
+      });
     }
-    throw new QuireError("NOT_LEADER", `broker ${view.self} is not the controller; broker ${leader.nodeId} at ${broker.address} is, in term ${leader.term}`, {
-      details: { leaderNodeId: leader.nodeId, leaderAddress: broker.address, term: leader.term },
-    });
+    return new QuireError(
+      "NOT_LEADER",
+      `broker ${view.self} does not lead ${name}; broker ${leader.nodeId} at ${broker.address} does, in term ${leader.term}`,
+      {
+        details: { leaderNodeId: leader.nodeId, leaderAddress: broker.address, term: leader.term },
+      },
+    );
   }
 
   #propose(metadata: Replica, command: Command): Promise<CommandResult> {

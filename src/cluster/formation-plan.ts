@@ -28,7 +28,7 @@ export type FormationStep =
   /** A cluster was founded with this very broker and this very disk. */
   | { readonly kind: "accept"; readonly founding: FoundingRecord }
   /** There is a cluster that this disk is not part of. */
-  | { readonly kind: "join"; readonly founding: FoundingRecord; readonly through: string }
+  | { readonly kind: "join"; readonly founding: FoundingRecord; readonly through: readonly string[] }
   | { readonly kind: "wait"; readonly why: string }
   /** Waiting will not help, but somebody may correct it while this broker runs. */
   | { readonly kind: "problem"; readonly why: string };
@@ -44,7 +44,12 @@ export function decideFormation(situation: FormationSituation): FormationStep {
   const formed = formedOf(probed);
   if (typeof formed === "string") return { kind: "problem", why: formed };
   const [first] = formed;
-  if (first !== undefined) return stepInto(first, situation);
+  if (first !== undefined)
+    return stepInto(
+      first.founding,
+      formed.map(({ through }) => through),
+      situation,
+    );
 
   const missing = probed
     .filter(({ answer }) => answer === undefined)
@@ -60,7 +65,7 @@ export function decideFormation(situation: FormationSituation): FormationStep {
   return { kind: "found", brokers, peerList: canonicalPeerList(peers) };
 }
 
-function stepInto({ founding, through }: { founding: FoundingRecord; through: string }, { self, peers }: FormationSituation): FormationStep {
+function stepInto(founding: FoundingRecord, through: readonly string[], { self, peers }: FormationSituation): FormationStep {
   if (founderOf(founding, self) !== undefined) return { kind: "accept", founding };
   const own = canonicalPeerList(peers);
   if (peers.length > 0 && founding.peerList !== own) {

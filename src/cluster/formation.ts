@@ -1,3 +1,4 @@
+import { unreachable } from "../base/assert.js";
 import { QuireError, toQuireError } from "../base/errors.js";
 import type { Clock, Log, Random } from "../base/ports.js";
 import { decideFormation, type FormationStep, type Probed } from "./formation-plan.js";
@@ -103,6 +104,8 @@ export class Formation implements FormationHandler {
   }
 
   async #act(step: FormationStep): Promise<void> {
+    // A record may have come while the probes were under way.
+    if (this.#saving !== undefined || this.#membership !== undefined) return;
     switch (step.kind) {
       case "wait":
       case "problem":
@@ -114,14 +117,14 @@ export class Formation implements FormationHandler {
         return await this.#found(step);
       case "join":
         return await this.#join(step);
+      default:
+        return unreachable(step);
     }
   }
 
   /** On its own disk first: should this broker die now, the others find the record here, and should the disk die too, nobody has it. */
   async #found({ brokers, peerList }: Extract<FormationStep, { kind: "found" }>): Promise<void> {
     const { network, random, log, self } = this.#options;
-    // A record of another one may have come while the last probe was under way.
-    if (this.#saving !== undefined || this.#membership !== undefined) return;
     const founding = makeFoundingRecord(random.uuid(), peerList, brokers);
     await this.#becomeFounder(founding);
     log.info({ clusterId: founding.clusterId, founders: peerList }, "founded a cluster");
@@ -147,16 +150,16 @@ export class Formation implements FormationHandler {
   }
 
   async #join({ founding, through }: Extract<FormationStep, { kind: "join" }>): Promise<void> {
-    const { network, self, log } = this.#options;
-    if (this.#saving !== undefined || this.#membership !== undefined) return;
+    const { network, self, log, random } = this.#options;
+    const address = through[random.below(through.length)] ?? "";
     this.#registering = true;
     try {
-      const { metadataReplicaId } = await network.register(through, self);
+      const { metadataReplicaId } = await network.register(address, self);
       await this.#become({ founding, nodeId: self.nodeId, incarnation: self.incarnation, metadataReplicaId });
-      log.info({ clusterId: founding.clusterId, through, metadataReplicaId }, "joined a cluster");
+      log.info({ clusterId: founding.clusterId, through: address, metadataReplicaId }, "joined a cluster");
     } catch (error) {
       // Registering again with the same incarnation gives the same answer, so nothing is lost by another try.
-      this.#say({ kind: "problem", why: `registering through ${through}: ${toQuireError(error).message}` });
+      this.#say({ kind: "problem", why: `registering through ${address}: ${toQuireError(error).message}` });
     } finally {
       this.#registering = false;
     }

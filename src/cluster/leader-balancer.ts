@@ -21,6 +21,7 @@ export const BALANCER_DEFAULTS: BalancerSettings = { periodMs: 3_000, stableMs: 
 export interface Misplaced {
   readonly at: TopicPartition;
   readonly replicaSetId: ReplicaSetId;
+  readonly leader: NodeId;
   readonly preferred: NodeId;
   readonly ledForMs: number;
   /** Undefined while the preferred broker is down. */
@@ -50,8 +51,8 @@ export function planTransfers(misplaced: Iterable<Misplaced>, { stableMs, transf
 
 export interface LeaderBalancerOptions {
   readonly view: LocalView;
-  /** `ClusterAdmin.transferLeader`. */
-  readonly transfer: (at: TopicPartition, to: NodeId) => Promise<void>;
+  /** Asks the broker that leads a partition for `ClusterAdmin.transferLeader`; that broker may be this one. */
+  readonly transfer: (leader: NodeId, at: TopicPartition, to: NodeId) => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
   readonly settings?: BalancerSettings;
@@ -98,10 +99,10 @@ export class LeaderBalancer {
     for (const id of this.#failures.keys()) if (!view.misplaced().has(id)) this.#failures.delete(id);
     if (view.controller !== view.self) return false;
     const { transfers, lookAgain } = planTransfers(this.#misplaced(), this.#settings);
-    for (const { at, preferred, replicaSetId } of transfers) {
+    for (const { at, leader, preferred, replicaSetId } of transfers) {
       if (this.#stopped || view.controller !== view.self) return false;
       try {
-        await transfer(at, preferred);
+        await transfer(leader, at, preferred);
         log.debug({ ...at, to: preferred }, "leadership moved to the preferred broker");
       } catch (error) {
         const delayMs = Math.min((this.#failures.get(replicaSetId)?.delayMs ?? this.#settings.retryMsMin / 2) * 2, this.#settings.retryMsMax);
@@ -118,10 +119,12 @@ export class LeaderBalancer {
     for (const replicaSetId of view.misplaced()) {
       const found = view.partitionOf(replicaSetId);
       const preferred = found?.partition.replicas[0]?.nodeId;
-      if (found === undefined || preferred === undefined) continue;
+      const leader = view.leader(replicaSetId)?.nodeId;
+      if (found === undefined || preferred === undefined || leader === undefined) continue;
       yield {
         at: { topic: found.topic.name, partition: found.partition.partition },
         replicaSetId,
+        leader,
         preferred,
         ledForMs: view.ledForMs(replicaSetId),
         preferredAliveForMs: view.aliveForMs(preferred),

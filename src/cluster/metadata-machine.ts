@@ -5,7 +5,8 @@ import { decodeCommand } from "./commands.js";
 import type { FoundingRecord } from "./membership.js";
 import { type CommandResult, type MetadataChange, MetadataState } from "./metadata-state.js";
 
-const EVERYTHING: MetadataChange = { all: true, brokers: true, topics: [], replicaSets: [] };
+const NO_CHANGE: MetadataChange = { all: false, brokers: false, replicaSets: [] };
+const EVERYTHING: MetadataChange = { all: true, brokers: true, replicaSets: [] };
 
 /** A local proposer waits for what becomes of its command; filled when an entry is applied at that place. */
 export interface Expectation {
@@ -25,7 +26,12 @@ export class MetadataMachine implements StateMachine {
 
   /** A refused command is a deterministic outcome, not a failure. @throws QuireError UNSUPPORTED for a newer command: the replica must halt */
   apply(frame: Frame): void {
-    if (frame.kind !== EntryKind.command) return;
+    // A term's first entry changes nothing, but tells who waits that the log was read up to here.
+    if (frame.kind === EntryKind.command) this.#applyCommand(frame);
+    else this.#changed(NO_CHANGE);
+  }
+
+  #applyCommand(frame: Frame): void {
     const command = decodeCommand(frame.body);
     const expectation = this.#expected.get(frame.index);
     let change: MetadataChange;

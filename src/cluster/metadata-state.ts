@@ -37,7 +37,6 @@ export interface MetadataChange {
   /** The state was replaced as a whole; the other fields are empty. */
   readonly all: boolean;
   readonly brokers: boolean;
-  readonly topics: readonly string[];
   readonly replicaSets: readonly ReplicaSetId[];
 }
 
@@ -47,7 +46,7 @@ interface Applied {
   readonly change: MetadataChange;
 }
 
-const NOTHING: MetadataChange = { all: false, brokers: false, topics: [], replicaSets: [] };
+const NOTHING: MetadataChange = { all: false, brokers: false, replicaSets: [] };
 
 /**
  * The cluster metadata: brokers, topics, assignments, counters. A state machine; equal founding record and equal
@@ -174,7 +173,6 @@ export class MetadataState {
 
   /** A wiped disk is a new replica with a new id (rule 7): whoever the broker was in each set, it is no longer. */
   #replaceReplicas(nodeId: NodeId): MetadataChange {
-    const topics: string[] = [];
     const replicaSets: ReplicaSetId[] = [];
     for (const topic of this.#tables.topics.values()) {
       if (!topic.assignments.some((partition) => partition.replicas.some((replica) => replica.nodeId === nodeId))) continue;
@@ -186,10 +184,9 @@ export class MetadataState {
           replicas: partition.replicas.map((replica) => (replica.nodeId === nodeId ? { replicaId: this.#nextReplicaId(), nodeId } : replica)),
         };
       });
-      topics.push(topic.name);
       this.#tables.topics.set(topic.name, { ...topic, assignments, version: topic.version + 1 });
     }
-    return { ...NOTHING, topics, replicaSets };
+    return { ...NOTHING, replicaSets };
   }
 
   /** @throws QuireError when such a topic could not be created now */
@@ -207,7 +204,7 @@ export class MetadataState {
     const topic: TopicState = { ...spec, topicId, createdMs, version: 1, deleting: false, partitions: assignments.length, assignments };
     this.#tables.topics.set(spec.name, topic);
     this.#place(topic);
-    return { result: topic, change: { ...NOTHING, topics: [spec.name], replicaSets: assignments.map((partition) => partition.replicaSetId) } };
+    return { result: topic, change: { ...NOTHING, replicaSets: assignments.map((partition) => partition.replicaSetId) } };
   }
 
   #updateTopic(command: Extract<Command, { kind: "update-topic" }>): Applied {
@@ -226,7 +223,7 @@ export class MetadataState {
     const updated: TopicState = { ...topic, writeQuorum, readQuorum, settings, assignments, partitions: assignments.length, version: topic.version + 1 };
     this.#tables.topics.set(topic.name, updated);
     this.#place(updated);
-    return { result: updated, change: { ...NOTHING, topics: [topic.name], replicaSets: assignments.map((partition) => partition.replicaSetId) } };
+    return { result: updated, change: { ...NOTHING, replicaSets: assignments.map((partition) => partition.replicaSetId) } };
   }
 
   /** At once and as a whole: names are free again, and ids are never used again, so what brokers still hold of it disturbs nobody. */
@@ -235,7 +232,7 @@ export class MetadataState {
     this.#tables.topics.delete(name);
     const replicaSets = topic.assignments.map((partition) => partition.replicaSetId);
     for (const id of replicaSets) this.#places.delete(id);
-    return { result: undefined, change: { ...NOTHING, topics: [name], replicaSets } };
+    return { result: undefined, change: { ...NOTHING, replicaSets } };
   }
 
   #newPartitions(first: number, quorum: { writeQuorum: number; readQuorum: number }, placements: readonly (readonly NodeId[])[]): PartitionState[] {

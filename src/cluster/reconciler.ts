@@ -76,7 +76,7 @@ export class Reconciler {
     this.#unwatch = this.#options.machine.watch((change) => this.#metadataChanged(change));
     const ids = [...this.#stored.keys()];
     await Promise.all(Array.from({ length: CONCURRENCY }, () => this.#resume(ids)));
-    this.#metadataChanged({ all: true, brokers: true, topics: [], replicaSets: [] });
+    this.#metadataChanged({ all: true, brokers: true, replicaSets: [] });
   }
 
   /** Role, term, leader or `serving` of a replica changed: who begins to lead looks after the configuration. */
