@@ -1,8 +1,9 @@
 /** What can be said of a serialized `Records` without decoding a record. */
 export interface RecordsWalk {
   readonly records: number;
-  /** Bytes of the largest encoded record. */
+  /** Bytes of the largest encoded record, and the first record that has as many, from 0. */
   readonly largestBytes: number;
+  readonly largest: number;
 }
 
 const RECORDS_FIELD = 1;
@@ -16,6 +17,7 @@ const RECORDS_FIELD = 1;
 export function walkRecords(body: Uint8Array): RecordsWalk | undefined {
   let records = 0;
   let largestBytes = 0;
+  let largest = 0;
   let at = 0;
   while (at < body.length) {
     const tag = varint(body, at);
@@ -29,8 +31,11 @@ export function walkRecords(body: Uint8Array): RecordsWalk | undefined {
       if (length < 0 || length > body.length - end) return undefined;
       at = end + length;
       if (field === RECORDS_FIELD) {
+        if (length > largestBytes) {
+          largestBytes = length;
+          largest = records;
+        }
         records += 1;
-        if (length > largestBytes) largestBytes = length;
       }
       continue;
     }
@@ -43,7 +48,7 @@ export function walkRecords(body: Uint8Array): RecordsWalk | undefined {
     else if (wireType === 5) at += 4;
     else return undefined;
   }
-  return at === body.length ? { records, largestBytes } : undefined;
+  return at === body.length ? { records, largestBytes, largest } : undefined;
 }
 
 /** Where the varint read last ended; a second result without an object per record. */

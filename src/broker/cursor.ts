@@ -1,4 +1,5 @@
 import { QuireError } from "../base/errors.js";
+import { frameBytes } from "../base/frame-codec.js";
 import { indexPlus, type LogIndex, type Offset, offsetPlus } from "../base/ids.js";
 import type { TopicPartition } from "../cluster/view.js";
 
@@ -51,7 +52,7 @@ export class Cursor {
   }
 
   /**
-   * Next record batches, at most `bytesMax` of bodies; with `atLeastOne`, one batch even when it is larger. Empty when
+   * Next record batches, at most `bytesMax` with their headers; with `atLeastOne`, one batch even when it is larger. Empty when
    * nothing (that fits) is there below the high watermark.
    *
    * @throws QuireError what `check` throws, LOG_CORRUPT
@@ -104,7 +105,7 @@ export class Cursor {
         const end = offsetPlus(frame.baseOffset, frame.batch.recordCount);
         if (end > highWatermark) break;
         if (end > this.#position) {
-          bytes += frame.body.length;
+          bytes += frameBytes(frame);
           if (bytes > bytesMax && !(atLeastOne && taken.length === 0)) break;
           taken.push(frame);
           this.#position = end;

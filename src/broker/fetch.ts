@@ -1,4 +1,5 @@
 import { QuireError } from "../base/errors.js";
+import { frameBytes } from "../base/frame-codec.js";
 import type { Clock } from "../base/ports.js";
 import type { Replica } from "../replica/types.js";
 import type { Frame } from "../storage/log.js";
@@ -29,7 +30,7 @@ export async function fetch(options: FetchOptions, request: FetchRequest, signal
     let replica: Replica;
     try {
       const more = await cursor.read(request.bytesMax - bytes, frames.length === 0);
-      for (const frame of more) bytes += frame.body.length;
+      for (const frame of more) bytes += frameBytes(frame);
       frames.push(...more);
       replica = cursor.check();
       // Below the high watermark and nothing came: the next batch does not fit.

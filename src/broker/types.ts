@@ -32,7 +32,7 @@ export interface ProduceResult {
 
 export interface FetchRequest extends TopicPartition {
   readonly offset: Offset;
-  /** Always at least one batch, even when larger. */
+  /** With the batches' headers. Always at least one batch, even when larger. */
   readonly bytesMax: number;
   /** Wait until this many bytes are there, at most `waitMsMax`. */
   readonly bytesMin: number;
@@ -84,4 +84,4 @@ export interface DataPlane {
   trim(at: TopicPartition, before: Offset): Promise<Offset>;
 }
 
-export type { LogIndex };
+export type { Frame, LogIndex };

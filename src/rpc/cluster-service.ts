@@ -1,0 +1,168 @@
+import type { ServerWritableStream } from "@grpc/grpc-js";
+import { QuireError } from "../base/errors.js";
+import type { Timer } from "../base/ports.js";
+import type { ClusterView, TopicInfo } from "../cluster/view.js";
+import type { DescribeClusterResponse, GetMetadataRequest, GetMetadataResponse, WatchMetadataRequest, WatchMetadataResponse } from "../wire/admin-messages.js";
+import type { Init } from "../wire/messages.js";
+import { toServiceError } from "../wire/status.js";
+import { answerOf, type Edge } from "./edge.js";
+import type { MetadataChange, MetadataFeed } from "./metadata-feed.js";
+import { brokerMetadata, describeCluster, metadata, topicMetadata, visibleTopics } from "./metadata-messages.js";
+import { type LiveStream, type StreamSlots, shuttingDown } from "./slots.js";
+import { StreamWriter } from "./stream-writer.js";
+import { count, refuseField, topicName } from "./validate.js";
+
+const TOPIC_NAMES_MAX = 10_000;
+/** Partitions in one message: some tens of bytes each, well within a response. */
+const PARTITIONS_PER_MESSAGE = 50_000;
+const PARTITION_BYTES = 24;
+const WRITE_BYTES_MAX = 1_048_576;
+
+export async function getMetadata(edge: Edge, request: GetMetadataRequest): Promise<Init<GetMetadataResponse>> {
+  const wanted = topicsAsked(request.topics);
+  checkReady(edge.view);
+  const topics = select(edge.view, wanted);
+  const partitions = topics.reduce((sum, topic) => sum + topic.partitions, 0);
+  if (partitions > PARTITIONS_PER_MESSAGE) {
+    refuseField("topics", `stands for ${partitions} partitions`, `ask for topics with at most ${PARTITIONS_PER_MESSAGE} at a time, or use WatchMetadata`);
+  }
+  return { metadata: metadata(edge.view, topics, edge.limits) };
+}
+
+export async function getClusterDescription(edge: Edge): Promise<Init<DescribeClusterResponse>> {
+  checkReady(edge.view);
+  return describeCluster(edge.view);
+}
+
+export function openWatchMetadata(
+  edge: Edge,
+  feed: MetadataFeed,
+  slots: StreamSlots,
+  call: ServerWritableStream<WatchMetadataRequest, Init<WatchMetadataResponse>>,
+): void {
+  try {
+    checkReady(edge.view);
+    new MetadataWatch(edge, feed, slots, call, topicsAsked(call.request.topics));
+  } catch (thrown) {
+    call.emit("error", toServiceError(answerOf(thrown, edge)));
+  }
+}
+
+/** Undefined means all. @throws QuireError INVALID_FIELD, INVALID_NAME */
+function topicsAsked(names: readonly string[]): ReadonlySet<string> | undefined {
+  count(names, "topics", 0, TOPIC_NAMES_MAX);
+  names.forEach((name, i) => topicName(name, `topics[${i}]`));
+  return names.length === 0 ? undefined : new Set(names);
+}
+
+const select = (view: ClusterView, wanted: ReadonlySet<string> | undefined): TopicInfo[] =>
+  visibleTopics(view).filter(({ name }) => wanted === undefined || wanted.has(name));
+
+function checkReady(view: ClusterView): void {
+  if (view.ready) return;
+  throw new QuireError("NOT_READY", `broker ${view.self} has not read the cluster's metadata yet; try again in a moment, or ask another broker`, {
+    retryAfterMs: 100,
+  });
+}
+
+/**
+ * A snapshot, then deltas. A watcher that reads slowly costs the names of what changed meanwhile and nothing more: a delta is
+ * made of the state as it is when there is room to send it.
+ */
+class MetadataWatch implements LiveStream {
+  readonly #edge: Edge;
+  readonly #wanted: ReadonlySet<string> | undefined;
+  readonly #writer: StreamWriter<Init<WatchMetadataResponse>>;
+  readonly #release: () => void;
+  readonly #unwatch: () => void;
+  readonly #heartbeat: Timer;
+  readonly #staleTopics = new Set<string>();
+  #staleBrokers = false;
+  #staleController = false;
+  #wroteSinceBeat = true;
+
+  constructor(
+    edge: Edge,
+    feed: MetadataFeed,
+    slots: StreamSlots,
+    call: ServerWritableStream<WatchMetadataRequest, Init<WatchMetadataResponse>>,
+    wanted: ReadonlySet<string> | undefined,
+  ) {
+    this.#edge = edge;
+    this.#wanted = wanted;
+    this.#release = slots.open(this);
+    this.#writer = new StreamWriter(call, WRITE_BYTES_MAX, () => this.#sendStale());
+    call.on("error", () => this.#abandon());
+    call.on("cancelled", () => this.#abandon());
+    call.on("close", () => this.#abandon());
+    this.#unwatch = feed.watch((change) => this.#changed(change));
+    this.#heartbeat = edge.clock.every(edge.limits.streamHeartbeatMs / 2, () => this.#beat());
+    this.#sendSnapshot();
+  }
+
+  shutdown(): void {
+    this.#writer.fail(toServiceError(shuttingDown()));
+    this.#abandon();
+  }
+
+  /** What does not fit into the snapshot follows as deltas. */
+  #sendSnapshot(): void {
+    const first: TopicInfo[] = [];
+    let partitions = 0;
+    for (const topic of select(this.#edge.view, this.#wanted)) {
+      partitions += topic.partitions;
+      if (first.length === 0 || partitions <= PARTITIONS_PER_MESSAGE) first.push(topic);
+      else this.#staleTopics.add(topic.name);
+    }
+    this.#write({ change: "snapshot", snapshot: metadata(this.#edge.view, first, this.#edge.limits) }, partitions);
+    this.#sendStale();
+  }
+
+  #changed(change: MetadataChange): void {
+    for (const name of change.topics) if (this.#wanted === undefined || this.#wanted.has(name)) this.#staleTopics.add(name);
+    this.#staleBrokers ||= change.brokers;
+    this.#staleController ||= change.controller;
+    this.#sendStale();
+  }
+
+  #sendStale(): void {
+    while (this.#writer.writable && (this.#staleTopics.size > 0 || this.#staleBrokers || this.#staleController)) this.#sendDelta();
+  }
+
+  #sendDelta(): void {
+    const { view } = this.#edge;
+    const topics: TopicInfo[] = [];
+    const deletedTopics: string[] = [];
+    let partitions = 0;
+    for (const name of this.#staleTopics) {
+      if (partitions >= PARTITIONS_PER_MESSAGE) break;
+      this.#staleTopics.delete(name);
+      const topic = view.topic(name);
+      if (topic === undefined || topic.deleting) deletedTopics.push(name);
+      else topics.push(topic);
+      partitions += topic?.partitions ?? 1;
+    }
+    const brokers = this.#staleBrokers ? brokerMetadata(view) : [];
+    this.#staleBrokers = false;
+    this.#staleController = false;
+    const delta = { brokers, topics: topics.map((topic) => topicMetadata(view, topic)), deletedTopics, controllerNodeId: view.controller ?? 0 };
+    this.#write({ change: "delta", delta }, partitions);
+  }
+
+  #write(message: Init<WatchMetadataResponse>, partitions: number): void {
+    this.#wroteSinceBeat = true;
+    this.#writer.write(message, (partitions + 1) * PARTITION_BYTES);
+  }
+
+  #beat(): void {
+    if (!this.#wroteSinceBeat && this.#writer.writable) this.#write({ change: "heartbeat", heartbeat: {} }, 0);
+    this.#wroteSinceBeat = false;
+  }
+
+  #abandon(): void {
+    this.#writer.abandon();
+    this.#heartbeat.cancel();
+    this.#unwatch();
+    this.#release();
+  }
+}

@@ -1,0 +1,163 @@
+import * as grpc from "@grpc/grpc-js";
+import { QuireError, type Reason, toQuireError } from "../base/errors.js";
+import type { NodeId } from "../base/ids.js";
+import type { Clock } from "../base/ports.js";
+import type { ClusterView, TopicPartition } from "../cluster/view.js";
+import { type CallOptions, callUnary } from "../wire/call.js";
+import type { Init } from "../wire/messages.js";
+import type { UnaryMethod } from "../wire/method.js";
+import { type CallContext, FORWARDED_KEY } from "./call-context.js";
+
+export interface ForwarderOptions {
+  readonly view: ClusterView;
+  readonly clock: Clock;
+  readonly channelOptions: grpc.ChannelOptions;
+  /** How long to look for a leader while there is none, within the caller's deadline. */
+  readonly leaderWaitMsMax: number;
+}
+
+/** Who must answer: a partition's leader, or the controller. */
+export type Destination = TopicPartition | "controller";
+
+export interface Forwarding<Response> {
+  readonly to: Destination;
+  /** Whether the request changes something, so that a lost answer leaves an unknown outcome. */
+  readonly writes: boolean;
+  /** Answers on this broker. @throws QuireError one of `ELSEWHERE` when another one must, before anything was done */
+  here(): Promise<Response>;
+  /** Answers through another broker. */
+  there(broker: RemoteBroker): Promise<Response>;
+}
+
+/** Nothing was done, and another broker (or the same in a moment) can do it. */
+const ELSEWHERE: ReadonlySet<Reason> = new Set(["NOT_LEADER", "LEADER_UNKNOWN", "NOT_READY"]);
+/** The same, said by the broker that was asked. */
+const ELSEWHERE_SAID: ReadonlySet<Reason> = new Set([...ELSEWHERE, "SHUTTING_DOWN", "REPLICA_FAILED"]);
+
+/**
+ * Lets any broker answer any unary request, by asking the one in charge with the same public RPC. While nobody is known to be in
+ * charge it looks for a leader, briefly: that is not a retry, since nothing was done anywhere yet. Real retries are the client's.
+ */
+export class Forwarder {
+  readonly #options: ForwarderOptions;
+  readonly #clients = new Map<string, grpc.Client>();
+
+  constructor(options: ForwarderOptions) {
+    this.#options = options;
+  }
+
+  async run<Response>(context: CallContext, forwarding: Forwarding<Response>): Promise<Response> {
+    const { clock, leaderWaitMsMax } = this.#options;
+    // A tenth of the time is left for saying that there is no leader.
+    const giveUpMs = clock.monotonicMs() + Math.min(leaderWaitMsMax, context.remainingMs() * 0.9);
+    for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 320)) {
+      const error = await this.#attempt(context, forwarding);
+      if ("answer" in error) return error.answer;
+      if (context.forwarded || context.signal.aborted || clock.monotonicMs() >= giveUpMs) throw error.refusal;
+      await this.#change(pauseMs, context.signal);
+    }
+  }
+
+  close(): void {
+    for (const client of this.#clients.values()) client.close();
+    this.#clients.clear();
+  }
+
+  /** The answer, or a refusal after which it makes sense to look for another leader; throws every other refusal. */
+  async #attempt<Response>(context: CallContext, forwarding: Forwarding<Response>): Promise<{ answer: Response } | { refusal: QuireError }> {
+    let refusal: QuireError;
+    try {
+      return { answer: await forwarding.here() };
+    } catch (thrown) {
+      refusal = toQuireError(thrown);
+      if (!ELSEWHERE.has(refusal.reason) || context.forwarded) throw thrown;
+    }
+    const broker = this.#brokerInCharge(forwarding.to, context);
+    if (broker === undefined) return { refusal };
+    try {
+      return { answer: await forwarding.there(broker) };
+    } catch (thrown) {
+      const error = toQuireError(thrown);
+      if (ELSEWHERE_SAID.has(error.reason) || neverSent(error)) return { refusal: error };
+      if (error.reason === "BROKER_UNREACHABLE" && !forwarding.writes) return { refusal: error };
+      throw forwarding.writes && wasLost(error) ? outcomeUnknown(error) : error;
+    }
+  }
+
+  #brokerInCharge(to: Destination, context: CallContext): RemoteBroker | undefined {
+    const { view, clock } = this.#options;
+    const nodeId = to === "controller" ? view.controller : this.#leaderOf(to);
+    const broker = nodeId === undefined || nodeId === view.self ? undefined : view.broker(nodeId);
+    if (broker === undefined || !view.isAlive(broker.nodeId)) return undefined;
+    return new RemoteBroker(this.#client(broker.address), clock, context);
+  }
+
+  #leaderOf(at: TopicPartition): NodeId | undefined {
+    const partition = this.#options.view.partition(at);
+    return partition === undefined ? undefined : this.#options.view.leader(partition.replicaSetId)?.nodeId;
+  }
+
+  #client(address: string): grpc.Client {
+    let client = this.#clients.get(address);
+    if (client === undefined) {
+      this.#closeUnused();
+      client = new grpc.Client(address, grpc.credentials.createInsecure(), this.#options.channelOptions);
+      this.#clients.set(address, client);
+    }
+    return client;
+  }
+
+  /** Channels to addresses that no broker has any more. */
+  #closeUnused(): void {
+    const used = new Set(this.#options.view.brokers().map(({ address }) => address));
+    for (const [address, client] of this.#clients) {
+      if (used.has(address)) continue;
+      client.close();
+      this.#clients.delete(address);
+    }
+  }
+
+  /** Resolves when the cluster looks different, after `pauseMs` at the latest: that a new leader is ready shows nowhere. */
+  #change(pauseMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        unwatch();
+        timer.cancel();
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      const unwatch = this.#options.view.watch(end);
+      const timer = this.#options.clock.after(pauseMs, end);
+      signal.addEventListener("abort", end, { once: true });
+    });
+  }
+}
+
+/** Another broker, for the rest of one call: its deadline and its cancellation go along. */
+export class RemoteBroker {
+  readonly #client: grpc.Client;
+  readonly #clock: Clock;
+  readonly #context: CallContext;
+
+  constructor(client: grpc.Client, clock: Clock, context: CallContext) {
+    this.#client = client;
+    this.#clock = clock;
+    this.#context = context;
+  }
+
+  /** @throws QuireError */
+  call<Request, Response>(method: UnaryMethod<Request, Response>, request: Init<Request>): Promise<Response> {
+    const metadata = new grpc.Metadata();
+    metadata.set(FORWARDED_KEY, "1");
+    const options: CallOptions = { metadata, signal: this.#context.signal, deadline: this.#clock.wallMs() + this.#context.remainingMs() };
+    return callUnary(this.#client, method, request, options);
+  }
+}
+
+/** grpc-js's own words for a call that ended while its channel had no connection; a test holds them to it. */
+const neverSent = (error: QuireError): boolean => error.reason === "BROKER_UNREACHABLE" && /^No connection established/.test(error.message);
+/** Failures that came from the way there and back, not from the broker. */
+const wasLost = ({ reason }: QuireError): boolean => reason === "BROKER_UNREACHABLE" || reason === "DEADLINE" || reason === "CANCELLED";
+
+const outcomeUnknown = (cause: QuireError): QuireError =>
+  new QuireError("WRITE_OUTCOME_UNKNOWN", `the broker in charge gave no answer (${cause.message}); it may or may not be done`, { cause });

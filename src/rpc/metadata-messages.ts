@@ -1,0 +1,99 @@
+/** The cluster view as messages. */
+import { limits } from "../base/limits.js";
+import type { BrokerInfo, ClusterView, PartitionInfo, TopicInfo } from "../cluster/view.js";
+import {
+  type BrokerMetadata,
+  type ClientLimits,
+  type DescribeClusterResponse,
+  FlushMode,
+  type MetadataMessage,
+  type PartitionMessage,
+  type PartitionMetadata,
+  type TopicMessage,
+  type TopicMetadata,
+} from "../wire/admin-messages.js";
+import type { EdgeLimits } from "./edge.js";
+
+export const brokerMetadata = (view: ClusterView): BrokerMetadata[] =>
+  view.brokers().map(({ nodeId, address, rack }) => ({ nodeId, address, rack, alive: view.isAlive(nodeId) }));
+
+export const topicMetadata = (view: ClusterView, topic: TopicInfo): TopicMetadata => ({
+  name: topic.name,
+  topicId: topic.topicId,
+  partitions: topic.assignments.map((partition) => partitionMetadata(view, partition)),
+  batchBytesMax: topic.settings.batchBytesMax,
+});
+
+const partitionMetadata = (view: ClusterView, partition: PartitionInfo): PartitionMetadata & PartitionMessage => {
+  const leader = view.leader(partition.replicaSetId);
+  return {
+    partition: partition.partition,
+    leaderNodeId: leader?.nodeId ?? 0,
+    term: leader?.term ?? 0,
+    replicaNodeIds: partition.replicas.map(({ nodeId }) => nodeId),
+  };
+};
+
+/** Topics a client may see: not those being deleted. */
+export const visibleTopics = (view: ClusterView): TopicInfo[] => view.topics().filter(({ deleting }) => !deleting);
+
+/** Names none means all; names that do not exist are left out. */
+export function metadata(view: ClusterView, topics: readonly TopicInfo[], edgeLimits: EdgeLimits): MetadataMessage {
+  return {
+    clusterId: view.clusterId,
+    controllerNodeId: view.controller ?? 0,
+    brokers: brokerMetadata(view),
+    topics: topics.map((topic) => topicMetadata(view, topic)),
+    limits: clientLimits(edgeLimits),
+    answeredByNodeId: view.self,
+  };
+}
+
+const clientLimits = ({ recordBytesMax, batchBytesMax }: EdgeLimits): ClientLimits => ({ recordBytesMax, batchBytesMax, requestBytesMax: limits.requestBytes });
+
+export const topicMessage = (view: ClusterView, topic: TopicInfo): TopicMessage => ({
+  name: topic.name,
+  topicId: topic.topicId,
+  partitions: topic.partitions,
+  replicas: topic.replicas,
+  writeQuorum: topic.writeQuorum,
+  readQuorum: topic.readQuorum,
+  settings: { ...topic.settings, flushMode: topic.settings.flush === "interval" ? FlushMode.interval : FlushMode.batch },
+  createdMs: topic.createdMs,
+  version: topic.version,
+  partitionStates: topic.assignments.map((partition) => partitionMetadata(view, partition)),
+});
+
+export function describeCluster(view: ClusterView): DescribeClusterResponse {
+  const partitions = visibleTopics(view).flatMap(({ assignments }) => assignments);
+  const replicas = new Map<number, number>();
+  const leaders = new Map<number, number>();
+  let leaderless = 0;
+  let underReplicated = 0;
+  for (const partition of partitions) {
+    for (const { nodeId } of partition.replicas) replicas.set(nodeId, (replicas.get(nodeId) ?? 0) + 1);
+    const leader = view.leader(partition.replicaSetId);
+    if (leader === undefined) leaderless += 1;
+    else leaders.set(leader.nodeId, (leaders.get(leader.nodeId) ?? 0) + 1);
+    if (partition.replicas.some(({ nodeId }) => !view.isAlive(nodeId))) underReplicated += 1;
+  }
+  const describe = ({ nodeId, address, peerAddress, rack, incarnation }: BrokerInfo) => ({
+    nodeId,
+    address,
+    peerAddress,
+    rack,
+    alive: view.isAlive(nodeId),
+    incarnation,
+    replicas: replicas.get(nodeId) ?? 0,
+    leaders: leaders.get(nodeId) ?? 0,
+  });
+  return {
+    clusterId: view.clusterId,
+    controllerNodeId: view.controller ?? 0,
+    brokers: view.brokers().map(describe),
+    topics: visibleTopics(view).length,
+    partitions: partitions.length,
+    leaderlessPartitions: leaderless,
+    underReplicatedPartitions: underReplicated,
+  };
+}

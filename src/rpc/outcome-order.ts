@@ -1,0 +1,71 @@
+import { assert } from "../base/assert.js";
+import type { Init, ProduceResult } from "../wire/messages.js";
+
+/** One batch that has no outcome yet, or whose turn has not come. */
+export class Pending {
+  readonly correlationId: number;
+  readonly topic: string;
+  readonly partition: number;
+  readonly #order: OutcomeOrder;
+  result: Init<ProduceResult> | undefined;
+
+  constructor(order: OutcomeOrder, correlationId: number, topic: string, partition: number) {
+    this.#order = order;
+    this.correlationId = correlationId;
+    this.topic = topic;
+    this.partition = partition;
+  }
+
+  settle(result: Init<ProduceResult>): void {
+    assert(this.result === undefined, "a batch has one outcome");
+    this.result = result;
+    this.#order.settled(this);
+  }
+}
+
+/**
+ * Lets outcomes of one partition leave in the order of its batches, whatever order they come in: a refusal is known at once,
+ * while batches before it still wait for their quorum.
+ */
+export class OutcomeOrder {
+  readonly #deliver: (result: Init<ProduceResult>) => void;
+  /** Per partition, batches whose outcome has not left, in the order they came. */
+  readonly #queues = new Map<string, Pending[]>();
+  #underWay = 0;
+
+  constructor(deliver: (result: Init<ProduceResult>) => void) {
+    this.#deliver = deliver;
+  }
+
+  /** Batches begun whose outcome has not left. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
+  begin(correlationId: number, topic: string, partition: number): Pending {
+    const pending = new Pending(this, correlationId, topic, partition);
+    const key = keyOf(pending);
+    const queue = this.#queues.get(key);
+    if (queue === undefined) this.#queues.set(key, [pending]);
+    else queue.push(pending);
+    this.#underWay += 1;
+    return pending;
+  }
+
+  settled(pending: Pending): void {
+    const key = keyOf(pending);
+    const queue = this.#queues.get(key);
+    assert(queue !== undefined, "a batch without an outcome is queued");
+    if (queue[0] !== pending) return;
+    let ready = 0;
+    for (let result = queue[0]?.result; result !== undefined; result = queue[ready]?.result) {
+      ready += 1;
+      this.#underWay -= 1;
+      this.#deliver(result);
+    }
+    if (ready === queue.length) this.#queues.delete(key);
+    else queue.splice(0, ready);
+  }
+}
+
+const keyOf = ({ topic, partition }: Pending): string => `${partition}/${topic}`;
