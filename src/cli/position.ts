@@ -1,12 +1,8 @@
 import { QuireError } from "../base/errors.js";
 import { parseDuration } from "../config/units.js";
 
-/** Where to begin to read. */
-export type From =
-  | { readonly kind: "earliest" }
-  | { readonly kind: "latest" }
-  | { readonly kind: "offset"; readonly offset: number }
-  | { readonly kind: "timestamp"; readonly timestampMs: number };
+/** Where to begin to read, as the client takes it. */
+export type From = "earliest" | "latest" | { readonly offset: number } | { readonly timestampMs: number };
 
 /**
  * `earliest`, `latest`, an offset (`1200`), a time (`2026-01-31T08:00Z`) or an age (`15m`: as of 15 minutes ago).
@@ -14,15 +10,15 @@ export type From =
  * @throws QuireError INVALID_FIELD
  */
 export function parseFrom(text: string, nowMs: number): From {
-  if (text === "earliest" || text === "latest") return { kind: text };
+  if (text === "earliest" || text === "latest") return text;
   if (/^\d+$/.test(text)) {
     const offset = Number(text);
-    if (Number.isSafeInteger(offset)) return { kind: "offset", offset };
+    if (Number.isSafeInteger(offset)) return { offset };
   } else {
     const age = /[a-z]$/.test(text) ? parseDuration(text) : undefined;
-    if (age !== undefined) return { kind: "timestamp", timestampMs: Math.max(0, nowMs - age) };
+    if (age !== undefined) return { timestampMs: Math.max(0, nowMs - age) };
     const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
-    if (time >= 0) return { kind: "timestamp", timestampMs: time };
+    if (time >= 0) return { timestampMs: time };
   }
   throw new QuireError("INVALID_FIELD", `--from ${text} is not earliest, latest, an offset, a time such as 2026-01-31T08:00Z, or an age such as 15m`);
 }

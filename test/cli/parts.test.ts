@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { QuireError } from "../../src/base/errors.js";
 import { ExitCode, exitCodeOf } from "../../src/cli/exit-codes.js";
 import { splitKey } from "../../src/cli/keyed.js";
+import { LineSender } from "../../src/cli/line-sender.js";
 import { lines } from "../../src/cli/lines.js";
 import { table } from "../../src/cli/output.js";
 import { parseFrom } from "../../src/cli/position.js";
@@ -60,10 +61,10 @@ test("a key comes from before a separator, or from a field of JSON", () => {
 });
 
 test("--from takes a name, an offset, a time or an age", () => {
-  assert.deepEqual(parseFrom("earliest", 0), { kind: "earliest" });
-  assert.deepEqual(parseFrom("1200", 0), { kind: "offset", offset: 1200 });
-  assert.deepEqual(parseFrom("15m", 1_000_000), { kind: "timestamp", timestampMs: 100_000 });
-  assert.deepEqual(parseFrom("2026-01-31T08:00Z", 0), { kind: "timestamp", timestampMs: Date.UTC(2026, 0, 31, 8) });
+  assert.deepEqual(parseFrom("earliest", 0), "earliest");
+  assert.deepEqual(parseFrom("1200", 0), { offset: 1200 });
+  assert.deepEqual(parseFrom("15m", 1_000_000), { timestampMs: 100_000 });
+  assert.deepEqual(parseFrom("2026-01-31T08:00Z", 0), { timestampMs: Date.UTC(2026, 0, 31, 8) });
   for (const wrong of ["", "newest", "-1", "2026-13-45", "99999999999999999999", "1.5"])
     refused(() => parseFrom(wrong, 0), /--from .* is not earliest, latest/);
 });
@@ -90,4 +91,59 @@ test("exit codes say what kind of failure it was", () => {
   assert.equal(code("TOPIC_ALREADY_EXISTS"), 5);
   assert.equal(code("NOT_ENOUGH_BROKERS"), 1);
   assert.equal(exitCodeOf(new TypeError("x")), 70);
+});
+
+interface Sent {
+  readonly key: string | undefined;
+  readonly value: string;
+}
+const sender = (send: (record: Sent) => Promise<unknown>, told: string[] = []): LineSender =>
+  new LineSender({
+    rule: { kind: "separator", separator: ":" },
+    send: ({ key, value }) => send({ key: key?.toString(), value: String(value) }),
+    tell: (text) => told.push(text),
+    onProgress() {},
+  });
+
+test("lines are sent in order, and a line that fails does not stop the others", async () => {
+  const sent: Sent[] = [];
+  const told: string[] = [];
+  const made = sender(async (record) => {
+    sent.push(record);
+    if (record.value === "2") throw new QuireError("RECORD_TOO_LARGE", "is too large");
+  }, told);
+  await made.sendAll(Readable.from(["a:1\na:2\nnone\na:3\n"]), new AbortController().signal);
+  assert.deepEqual(sent, [
+    { key: "a", value: "1" },
+    { key: "a", value: "2" },
+    { key: "a", value: "3" },
+  ]);
+  assert.deepEqual(told, ["quire: line 2: is too large", 'quire: line 3: has no separator ":"']);
+  assert.deepEqual([made.acknowledged, made.failed, made.bytes], [2, 2, 8]);
+});
+
+test("no more is read than is under way, so that a slow cluster costs bounded memory", async () => {
+  let underWay = 0;
+  let most = 0;
+  const made = sender(async () => {
+    underWay += 1;
+    most = Math.max(most, underWay);
+    await new Promise((resolve) => setImmediate(resolve));
+    underWay -= 1;
+  });
+  await made.sendAll(Readable.from(Array.from({ length: 30 }, () => "a:1\n".repeat(1000))), new AbortController().signal);
+  assert.equal(made.acknowledged, 30_000);
+  assert.ok(most <= 5_000, `${most} under way`);
+});
+
+test("an interruption ends the reading, and waits for what is under way", async () => {
+  const interruption = new AbortController();
+  const input = new Readable({ read() {} });
+  input.push("a:1\n");
+  const made = sender(async () => {
+    interruption.abort();
+    await new Promise((resolve) => setImmediate(resolve));
+  });
+  await made.sendAll(input, interruption.signal);
+  assert.equal(made.acknowledged, 1);
 });

@@ -41,6 +41,10 @@ export class BrokerProcess {
     this.address = options.address;
   }
 
+  get logFile(): string {
+    return this.options.logFile;
+  }
+
   get isRunning(): boolean {
     return this.child !== undefined;
   }

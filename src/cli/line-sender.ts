@@ -1,0 +1,98 @@
+/** Sends lines as records, no faster than they are acknowledged. A line that fails is told and counted; the others go on. */
+import type { Readable } from "node:stream";
+import { type Keyed, type KeyRule, splitKey } from "./keyed.js";
+import { lines } from "./lines.js";
+
+/** Lines sent and not yet acknowledged; the client has its own limit in bytes. */
+const UNDER_WAY_MAX = 5_000;
+/** Failures that are told one by one. */
+const FAILURES_TOLD_MAX = 10;
+
+export interface LineSenderOptions {
+  readonly rule: KeyRule;
+  readonly send: (record: Keyed) => Promise<unknown>;
+  /** What went wrong, for people. */
+  readonly tell: (text: string) => void;
+  readonly onProgress: (sender: LineSender) => void;
+}
+
+export class LineSender {
+  acknowledged = 0;
+  failed = 0;
+  /** Of acknowledged lines, their ends included. */
+  bytes = 0;
+  private lineNumber = 0;
+  private underWay = 0;
+  private wake: () => void = () => {};
+  private readonly options: LineSenderOptions;
+
+  constructor(options: LineSenderOptions) {
+    this.options = options;
+  }
+
+  /** Resolves when every line was acknowledged or has failed; after an interruption, every line read until then. */
+  async sendAll(input: Readable, interrupted: AbortSignal): Promise<void> {
+    const stopReading = (): void => {
+      input.destroy();
+    };
+    interrupted.addEventListener("abort", stopReading, { once: true });
+    try {
+      for await (const group of lines(input)) {
+        for (const line of group) {
+          this.sendLine(line);
+          await this.below(UNDER_WAY_MAX);
+        }
+        this.options.onProgress(this);
+      }
+    } catch (thrown) {
+      if (!interrupted.aborted) throw thrown;
+    } finally {
+      interrupted.removeEventListener("abort", stopReading);
+      await this.below(1);
+    }
+  }
+
+  private sendLine(line: Buffer): void {
+    this.lineNumber += 1;
+    const number = this.lineNumber;
+    this.underWay += 1;
+    this.sendRecord(line).then(
+      () => {
+        this.acknowledged += 1;
+        this.bytes += line.length + 1;
+        this.settled();
+      },
+      (thrown: unknown) => {
+        this.told(number, thrown);
+        this.settled();
+      },
+    );
+  }
+
+  /** Splits and sends at once, so that lines stay in order; what it throws is the line's failure. */
+  private async sendRecord(line: Buffer): Promise<void> {
+    await this.options.send(splitKey(line, this.options.rule));
+  }
+
+  private settled(): void {
+    this.underWay -= 1;
+    this.wake();
+  }
+
+  private told(line: number, thrown: unknown): void {
+    this.failed += 1;
+    if (this.failed > FAILURES_TOLD_MAX) return;
+    this.options.tell(`quire: line ${line}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    if (this.failed === FAILURES_TOLD_MAX) this.options.tell("quire: further failures are only counted");
+  }
+
+  /** Resolves when fewer than `count` are under way. */
+  private async below(count: number): Promise<void> {
+    while (this.underWay >= count) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+      this.options.onProgress(this);
+    }
+  }
+}

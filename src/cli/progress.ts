@@ -1,0 +1,34 @@
+import { Format, SingleBar } from "cli-progress";
+import { formatBytes } from "../config/units.js";
+
+/** How far a long piece of work is, for people; on standard error, and only where that is a terminal. */
+export interface Progress {
+  /** Both counted from the beginning. */
+  update(done: { readonly bytes: number; readonly records: number }): void;
+  stop(): void;
+}
+
+/** `totalBytes`: 0 when it cannot be known. */
+export function showProgress({ what, totalBytes }: { what: string; totalBytes: number }): Progress {
+  if (process.stderr.isTTY !== true) return { update() {}, stop() {} };
+  const known = totalBytes > 0;
+  const bar = new SingleBar({
+    stream: process.stderr,
+    clearOnComplete: true,
+    hideCursor: true,
+    etaBuffer: 50,
+    // A total that is not known makes no bar.
+    format: (options, params, payload: { records?: number }) => {
+      const records = `${(payload.records ?? 0).toLocaleString("en")} records`;
+      if (!known) return `${what}  ${records}  ${Math.round(params.value / 1024).toLocaleString("en")} KiB`;
+      const drawn = Format.BarFormat(params.progress, options);
+      return `${what}  ${drawn}  ${Math.floor(params.progress * 100)}%  ${records} of ${formatBytes(totalBytes)}`;
+    },
+    barsize: 30,
+  });
+  bar.start(known ? totalBytes : 1, 0, { records: 0 });
+  return {
+    update: ({ bytes, records }) => bar.update(bytes, { records }),
+    stop: () => bar.stop(),
+  };
+}
