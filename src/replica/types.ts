@@ -61,7 +61,7 @@ export interface Replica {
   readonly logStartOffset: Offset;
   readonly log: Pick<
     Log,
-    "logStart" | "startOffset" | "endOffset" | "bytes" | "lastIndex" | "syncedIndex" | "readCached" | "read" | "indexOfOffset" | "findTimestamp"
+    "logStart" | "startOffset" | "endOffset" | "bytes" | "lastIndex" | "syncedIndex" | "segments" | "readCached" | "read" | "indexOfOffset" | "findTimestamp"
   >;
   /** Why the replica stopped for good (a failed sync, say); undefined while it works. */
   readonly failure: Error | undefined;

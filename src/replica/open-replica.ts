@@ -1,0 +1,130 @@
+import { assert } from "../base/assert.js";
+import { QuireError } from "../base/errors.js";
+import { indexPlus, type LogIndex, logIndex, offset, term } from "../base/ids.js";
+import { MIB } from "../base/limits.js";
+import type { Log as Logger } from "../base/ports.js";
+import { createCore } from "../consensus/core.js";
+import type { Configuration, CoreOptions, LogPosition } from "../consensus/types.js";
+import { EntryKind } from "../consensus/types.js";
+import type { Log } from "../storage/log.js";
+import type { ReplicaRecord, ReplicaStore, Snapshot } from "../storage/replica-store.js";
+import { decodeConfiguration } from "./configuration-codec.js";
+import type { LogFactory } from "./host.js";
+import type { ReplicaHostCallbacks } from "./parts.js";
+import { LocalReplica } from "./replica.js";
+import { type CutPolicy, startingSnapshot } from "./snapshot-plan.js";
+import { installingKey } from "./snapshots.js";
+import type { Payload, Peers, ReplicaSpec, StateMachine } from "./types.js";
+
+export interface OpenOptions {
+  readonly spec: ReplicaSpec;
+  /** The replica of this set that this broker has on disk, if any. */
+  readonly known: ReplicaRecord | undefined;
+  readonly store: ReplicaStore;
+  readonly logs: LogFactory;
+  readonly peers: Peers;
+  readonly machine: StateMachine;
+  readonly cutPolicy: CutPolicy;
+  readonly logger: Logger;
+  readonly core: CoreOptions;
+  readonly host: ReplicaHostCallbacks;
+}
+
+/**
+ * Brings a replica back as it was, or makes a new one: newest snapshot that the log still reaches, then only the
+ * entries after it are read, for the configurations among them. They are applied once they are known to be committed.
+ */
+export async function openReplica(options: OpenOptions): Promise<LocalReplica> {
+  const { spec, store, machine } = options;
+  await discardFormer(options);
+  const isNew = options.known?.replicaId !== spec.replicaId;
+  let replica: LocalReplica | undefined;
+  let failedEarly: Error | undefined;
+  const log = await options.logs.open(spec, isNew, spec.logSettings, {
+    onSynced: (last) => replica?.synced(last),
+    onFailed: (error) => {
+      if (replica === undefined) failedEarly = error;
+      else replica.fail(error);
+    },
+  });
+  // After its log: from here on, a log that is not there was lost.
+  if (isNew) await create(options);
+  await finishInstall(options, log);
+  const snapshots = await store.snapshots(spec.replicaSetId);
+  const snapshot = startingSnapshot(snapshots, log);
+  if (snapshot === undefined) {
+    await log.close();
+    throw new QuireError(
+      "LOG_CORRUPT",
+      `replica ${spec.replicaId} of set ${spec.replicaSetId} has no snapshot between log positions ${log.logStart.index} and ${log.lastIndex}; remove this broker's data folder and let it join anew`,
+    );
+  }
+  machine.restore(snapshot.state);
+  const core = createCore<Payload>(
+    {
+      replicaId: spec.replicaId,
+      hardState: await store.hardState(spec.replicaSetId),
+      logStart: log.logStart,
+      lastIndex: log.lastIndex,
+      termRuns: log.termRuns,
+      commitIndex: snapshot.index,
+      configurations: [{ index: snapshot.index, configuration: snapshot.configuration }, ...(await configurationsAfter(log, snapshot.index))],
+      ...(log.doubt && { doubt: log.doubt }),
+    },
+    options.core,
+  );
+  if (log.doubt !== undefined) {
+    options.logger.warn(
+      { replicaSetId: spec.replicaSetId, replicaId: spec.replicaId, doubt: log.doubt },
+      "the end of a log may be missing; this replica does not vote until the others have repaired it",
+    );
+  }
+  const { replicaSetId, replicaId } = spec;
+  const snapshotsKept = snapshots.map((kept) => kept.index);
+  replica = new LocalReplica({ ...options, replicaSetId, replicaId, core, log, restoredFrom: snapshot, snapshotsKept });
+  if (failedEarly !== undefined) replica.fail(failedEarly);
+  return replica;
+}
+
+/** A replica with another id was this broker's before; ids are never used again, so its log is nobody's. */
+async function discardFormer({ spec, known, store, logs, logger }: OpenOptions): Promise<void> {
+  if (known === undefined || known.replicaId === spec.replicaId) return;
+  logger.info(
+    { replicaSetId: spec.replicaSetId, former: known.replicaId, replicaId: spec.replicaId },
+    "a replica of this broker was replaced; its former log is deleted",
+  );
+  await logs.delete(known);
+  await store.removeReplica(spec.replicaSetId);
+}
+
+async function create({ spec, store, machine }: OpenOptions): Promise<void> {
+  const beginning: LogPosition = { index: logIndex(0), term: term(0) };
+  await store.createReplica(
+    { replicaSetId: spec.replicaSetId, replicaId: spec.replicaId },
+    { ...beginning, configuration: spec.initial, nextOffset: offset(0), state: machine.snapshot() },
+  );
+}
+
+/** A crash between a saved snapshot and the emptied log: the snapshot was complete, so the log goes. */
+async function finishInstall({ spec, store }: OpenOptions, log: Log): Promise<void> {
+  const mark = await store.get(installingKey(spec.replicaSetId));
+  if (mark === undefined || mark.length === 0) return;
+  const start = JSON.parse(mark.toString()) as Snapshot;
+  const saved = (await store.snapshots(spec.replicaSetId)).some((snapshot) => snapshot.index === start.index && snapshot.term === start.term);
+  if (saved && log.logStart.index !== start.index) await log.reset({ index: start.index, term: start.term }, start.nextOffset);
+  await store.put(installingKey(spec.replicaSetId), Buffer.alloc(0));
+}
+
+async function configurationsAfter(log: Log, after: LogIndex): Promise<{ index: LogIndex; configuration: Configuration }[]> {
+  const found: { index: LogIndex; configuration: Configuration }[] = [];
+  let next = indexPlus(after, 1);
+  while (next <= log.lastIndex) {
+    const frames = await log.read(next, log.lastIndex, 4 * MIB);
+    for (const frame of frames) {
+      if (frame.kind === EntryKind.configuration) found.push({ index: frame.index, configuration: decodeConfiguration(frame.body) });
+    }
+    assert(frames.length > 0, "a read of what the log holds returns something");
+    next = indexPlus(next, frames.length);
+  }
+  return found;
+}

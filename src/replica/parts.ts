@@ -1,0 +1,32 @@
+/** What one replica is made of, and what it tells whoever runs it. */
+import type { LogIndex, ReplicaId, ReplicaSetId } from "../base/ids.js";
+import type { Log as Logger } from "../base/ports.js";
+import type { Core } from "../consensus/core.js";
+import type { Log } from "../storage/log.js";
+import type { ReplicaStore, Snapshot } from "../storage/replica-store.js";
+import type { CutPolicy } from "./snapshot-plan.js";
+import type { Payload, Peers, Replica, StateMachine } from "./types.js";
+
+export interface ReplicaParts {
+  readonly replicaSetId: ReplicaSetId;
+  readonly replicaId: ReplicaId;
+  readonly core: Core<Payload>;
+  readonly log: Log;
+  readonly store: ReplicaStore;
+  readonly machine: StateMachine;
+  readonly cutPolicy: CutPolicy;
+  /** The snapshot that `machine` was restored from. */
+  readonly restoredFrom: Snapshot;
+  readonly snapshotsKept: readonly LogIndex[];
+  readonly peers: Peers;
+  readonly logger: Logger;
+  readonly host: ReplicaHostCallbacks;
+}
+
+/** What a replica tells its host. */
+export interface ReplicaHostCallbacks {
+  ticking(id: ReplicaSetId, needed: boolean): void;
+  /** Role, term, leader, or whether it serves, changed. */
+  leadershipChanged(replica: Replica): void;
+  failed(replica: Replica): void;
+}

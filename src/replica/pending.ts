@@ -1,0 +1,115 @@
+import { unreachable } from "../base/assert.js";
+import { QuireError } from "../base/errors.js";
+import type { LogIndex } from "../base/ids.js";
+import type { ProposalRefusal, RequestId } from "../consensus/types.js";
+import type { Committed, LeaderHint, Placed } from "./types.js";
+
+/** What was proposed and has no place in the log yet. */
+export interface ProposalRequest {
+  /** Records it carries; 0 for other kinds. */
+  readonly recordCount: number;
+  readonly done: (outcome: Committed | Error) => void;
+  readonly placed: ((at: Placed) => void) | undefined;
+  readonly onDisk: ((at: Placed) => void) | undefined;
+}
+
+interface Read {
+  readonly resolve: (index: LogIndex) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Requests between this replica's callers and the core, by the id the core answers with; each is answered once. */
+export class PendingRequests {
+  readonly #proposals = new Map<RequestId, ProposalRequest>();
+  readonly #reads = new Map<RequestId, Read>();
+  readonly #transfers = new Map<RequestId, (done: boolean) => void>();
+  /** Confirmed reads that wait for their index to be applied, in the order of confirmation. */
+  readonly #unapplied: { index: LogIndex; read: Read }[] = [];
+  #last: RequestId = 0;
+
+  addProposal(request: ProposalRequest): RequestId {
+    this.#last += 1;
+    this.#proposals.set(this.#last, request);
+    return this.#last;
+  }
+
+  addRead(read: Read): RequestId {
+    this.#last += 1;
+    this.#reads.set(this.#last, read);
+    return this.#last;
+  }
+
+  addTransfer(ended: (done: boolean) => void): RequestId {
+    this.#last += 1;
+    this.#transfers.set(this.#last, ended);
+    return this.#last;
+  }
+
+  takeProposal(id: RequestId): ProposalRequest | undefined {
+    const request = this.#proposals.get(id);
+    this.#proposals.delete(id);
+    return request;
+  }
+
+  readConfirmed(id: RequestId, index: LogIndex, applied: LogIndex): void {
+    const read = this.#reads.get(id);
+    this.#reads.delete(id);
+    if (read === undefined) return;
+    if (index <= applied) read.resolve(index);
+    else this.#unapplied.push({ index, read });
+  }
+
+  readFailed(id: RequestId, why: Error): void {
+    this.#reads.get(id)?.reject(why);
+    this.#reads.delete(id);
+  }
+
+  applied(index: LogIndex): void {
+    for (let next = this.#unapplied[0]; next !== undefined && next.index <= index; next = this.#unapplied[0]) {
+      this.#unapplied.shift();
+      next.read.resolve(next.index);
+    }
+  }
+
+  transferEnded(id: RequestId, done: boolean): void {
+    this.#transfers.get(id)?.(done);
+    this.#transfers.delete(id);
+  }
+
+  /** The replica ends: nothing here was appended. */
+  endAll(why: Error): void {
+    const proposals = [...this.#proposals.values()];
+    const reads = [...this.#reads.values(), ...this.#unapplied.map(({ read }) => read)];
+    const transfers = [...this.#transfers.values()];
+    this.#proposals.clear();
+    this.#reads.clear();
+    this.#transfers.clear();
+    this.#unapplied.length = 0;
+    for (const request of proposals) request.done(why);
+    for (const read of reads) read.reject(why);
+    for (const ended of transfers) ended(false);
+  }
+}
+
+export function notLeader(leader: LeaderHint | null): QuireError {
+  if (leader === null) return new QuireError("LEADER_UNKNOWN", "no leader is known; an election may be under way", { retryAfterMs: 100 });
+  return new QuireError("NOT_LEADER", `broker ${leader.nodeId} leads, in term ${leader.term}`, { details: { leaderId: leader.nodeId, term: leader.term } });
+}
+
+/** Why the core took a proposal not; nothing was appended. */
+export function refusalError(why: ProposalRefusal, leader: LeaderHint | null): QuireError {
+  switch (why) {
+    case "not-leader":
+      return notLeader(leader);
+    case "transferring":
+      return new QuireError("LEADER_UNKNOWN", "leadership is being handed over; try again in a moment", { retryAfterMs: 50 });
+    case "reconfiguring":
+      return new QuireError("RECONFIGURATION_IN_PROGRESS", "another change of members, W or R is under way; one at a time", { retryAfterMs: 500 });
+    case "term-not-committed":
+      return new QuireError("NOT_READY", "the leader was elected a moment ago and has not committed an entry of its term", { retryAfterMs: 50 });
+    case "invalid":
+      return new QuireError("INVALID_QUORUM", "the wanted members, W and R are not a safe configuration");
+    default:
+      return unreachable(why);
+  }
+}

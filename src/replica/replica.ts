@@ -1,0 +1,383 @@
+import { unreachable } from "../base/assert.js";
+import { QuireError, toQuireError } from "../base/errors.js";
+import { type LogIndex, type Offset, offset, type ReplicaId, type ReplicaSetId, type Term } from "../base/ids.js";
+import type { Log as Logger } from "../base/ports.js";
+import type { Core } from "../consensus/core.js";
+import type { Configuration, Effect, Entry, Event, LogPosition, Member, Message, RequestId, Role, SnapshotMeta } from "../consensus/types.js";
+import { EntryKind } from "../consensus/types.js";
+import type { Frame, Log, LogSettings } from "../storage/log.js";
+import type { ReplicaStore } from "../storage/replica-store.js";
+import { Applier } from "./applier.js";
+import { frameOf } from "./frames.js";
+import type { ReplicaHostCallbacks, ReplicaParts } from "./parts.js";
+import { notLeader, PendingRequests, refusalError } from "./pending.js";
+import { Replicator } from "./replicator.js";
+import type { CutPolicy } from "./snapshot-plan.js";
+import { Snapshots } from "./snapshots.js";
+import type { Committed, LeaderHint, Payload, Peers, Placed, Proposal, Replica, SnapshotPayload, StateMachine } from "./types.js";
+import { unknownOutcome, WaitingProposals } from "./waiting.js";
+
+/** After this many ticks without leadership, what still waits is told that its outcome is unknown. */
+const ORPHAN_TICKS = 40;
+
+/**
+ * One replica of one replica set: feeds the consensus core with events and carries out its effects, in order. All
+ * that the safety argument asks of IO stands here: nothing is said before the core heard that it is on disk.
+ */
+export class LocalReplica implements Replica {
+  readonly replicaSetId: ReplicaSetId;
+  readonly replicaId: ReplicaId;
+  readonly log: Log;
+  readonly machine: StateMachine;
+  readonly #core: Core<Payload>;
+  readonly #store: ReplicaStore;
+  readonly #peers: Peers;
+  readonly #logger: Logger;
+  readonly #host: ReplicaHostCallbacks;
+  readonly #cutPolicy: CutPolicy;
+  readonly #applier: Applier;
+  readonly #snapshots: Snapshots;
+  readonly #replicator: Replicator;
+  readonly #waiting = new WaitingProposals();
+  readonly #pending = new PendingRequests();
+  readonly #watchers = new Set<() => void>();
+  /** Events that effects of the current step gave rise to; carried out before the step ends. */
+  readonly #events: Event<Payload>[] = [];
+  #stepping = false;
+  #failure: Error | undefined;
+  #stopped = false;
+  #servingTold = false;
+
+  constructor(parts: ReplicaParts) {
+    this.replicaSetId = parts.replicaSetId;
+    this.replicaId = parts.replicaId;
+    this.log = parts.log;
+    this.machine = parts.machine;
+    this.#core = parts.core;
+    this.#store = parts.store;
+    this.#peers = parts.peers;
+    this.#logger = parts.logger;
+    this.#host = parts.host;
+    this.#cutPolicy = parts.cutPolicy;
+    const failed = (error: Error): void => this.fail(error);
+    this.#snapshots = new Snapshots({ ...parts, kept: parts.snapshotsKept, failed });
+    this.#applier = new Applier({
+      log: parts.log,
+      machine: parts.machine,
+      appliedIndex: parts.restoredFrom.index,
+      nextOffset: parts.restoredFrom.nextOffset,
+      configuration: parts.restoredFrom.configuration,
+      applied: (frame) => this.#applied(frame),
+      failed,
+    });
+    this.#replicator = new Replicator({
+      log: parts.log,
+      send: (to, message) => this.#send(to, message),
+      hasRoom: (to, bytesMax) => this.#peers.queuedBytes(to.nodeId) < bytesMax,
+      snapshotFor: () => this.#snapshots.forFollower(),
+      step: (event) => this.step(event),
+      failed,
+    });
+  }
+
+  get role(): Role {
+    return this.#core.role;
+  }
+  get term(): Term {
+    return this.#core.term;
+  }
+  get leader(): LeaderHint | null {
+    const leader = this.#failure === undefined ? this.#core.leader : null;
+    return leader === null ? null : { nodeId: leader.nodeId, term: this.#core.term };
+  }
+  get configuration(): Configuration {
+    return this.#core.configuration;
+  }
+  /** Whether ticks are needed now. */
+  get ticking(): boolean {
+    return this.#core.ticking;
+  }
+  get serving(): boolean {
+    return this.#failure === undefined && this.#core.serving;
+  }
+  get commitIndex(): LogIndex {
+    return this.#core.commitIndex;
+  }
+  get appliedIndex(): LogIndex {
+    return this.#applier.appliedIndex;
+  }
+  get highWatermark(): Offset {
+    return this.#applier.nextOffset;
+  }
+  get logStartOffset(): Offset {
+    const logical = this.machine.logStartOffset?.() ?? offset(0);
+    return logical > this.log.startOffset ? logical : this.log.startOffset;
+  }
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  matchOf(replica: ReplicaId): LogIndex | undefined {
+    return this.#core.matchOf(replica);
+  }
+
+  propose(
+    proposal: Proposal,
+    done: (outcome: Committed | Error) => void,
+    options: { placed?: (at: Placed) => void; onDisk?: (at: Placed) => void } = {},
+  ): void {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) {
+      done(refusal);
+      return;
+    }
+    const recordCount = proposal.kind === EntryKind.records ? (proposal.batch?.recordCount ?? 0) : 0;
+    const id = this.#pending.addProposal({ recordCount, done, placed: options.placed, onDisk: options.onDisk });
+    this.step({ kind: "propose", id, entry: proposal.kind, payload: proposal });
+  }
+
+  reconfigure(target: Omit<Configuration, "incoming">): Promise<void> {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    return new Promise((resolve, reject) => {
+      const done = (outcome: Committed | Error): void => (outcome instanceof Error ? reject(outcome) : resolve());
+      const id = this.#pending.addProposal({ recordCount: 0, done, placed: undefined, onDisk: undefined });
+      this.step({ kind: "reconfigure", id, target });
+    });
+  }
+
+  readIndex(): Promise<LogIndex> {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    return new Promise((resolve, reject) => {
+      this.step({ kind: "read", id: this.#pending.addRead({ resolve, reject }) });
+    });
+  }
+
+  transfer(to: ReplicaId): Promise<boolean> {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    return new Promise((resolve) => {
+      this.step({ kind: "transfer", id: this.#pending.addTransfer(resolve), to });
+    });
+  }
+
+  watch(changed: () => void): () => void {
+    this.#watchers.add(changed);
+    return () => this.#watchers.delete(changed);
+  }
+
+  /** Tells the core one event and carries out what it asks for. Events raised meanwhile follow in order. */
+  step(event: Event<Payload>): void {
+    if (this.#stopped || this.#failure !== undefined) return;
+    this.#events.push(event);
+    if (this.#stepping) return;
+    this.#stepping = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        for (const effect of this.#core.step(next)) {
+          if (this.#failure !== undefined) return;
+          this.#carryOut(effect);
+        }
+      }
+    } finally {
+      this.#stepping = false;
+      this.#events.length = 0;
+    }
+    this.#tellServing();
+  }
+
+  tick(): void {
+    this.step({ kind: "tick" });
+    this.#waiting.tick(this.role === "leader", ORPHAN_TICKS);
+  }
+
+  /** The log's callback: a group commit is on disk. */
+  synced(last: LogPosition): void {
+    this.#waiting.synced(last.index);
+    this.step({ kind: "synced", last });
+  }
+
+  /** This replica stops for good and says why (rule 11). */
+  fail(error: Error): void {
+    if (this.#failure !== undefined || this.#stopped) return;
+    this.#failure = error;
+    this.#applier.stop();
+    this.#logger.error({ replicaSetId: this.replicaSetId, replicaId: this.replicaId, err: error }, "a replica stopped; the others go on without it");
+    this.#answerAll((at) => unknownOutcome(at, "this replica stopped"));
+    this.#host.failed(this);
+    this.#changed();
+  }
+
+  applySettings(settings: LogSettings): void {
+    this.log.configure(settings);
+  }
+
+  /** Ends politely: a last checkpoint, so that the next start re-reads nothing, then the log is closed. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#applier.stop();
+    this.#answerAll((at) => unknownOutcome(at, "this broker stopped"));
+    await this.#snapshots.settled();
+    if (this.#failure === undefined && this.appliedIndex <= this.log.syncedIndex) {
+      this.#saveSnapshot();
+      await this.#snapshots.settled();
+    }
+    await this.log.close();
+  }
+
+  #refusal(): QuireError | undefined {
+    if (this.#failure !== undefined)
+      return new QuireError("REPLICA_FAILED", `this broker's replica stopped: ${this.#failure.message}`, { cause: this.#failure });
+    if (this.#stopped) return new QuireError("SHUTTING_DOWN", "this broker is stopping");
+    if (this.#core.role !== "leader") return notLeader(this.leader);
+    return undefined;
+  }
+
+  #carryOut(effect: Effect<Payload>): void {
+    switch (effect.kind) {
+      case "save-hard-state": {
+        const { hardState } = effect;
+        this.#store.saveHardState(this.replicaSetId, hardState).then(
+          () => this.step({ kind: "hard-state-saved", hardState }),
+          (error: Error) => this.fail(error),
+        );
+        return;
+      }
+      case "truncate":
+        this.log.truncate(effect.from);
+        this.#waiting.truncated(effect.from);
+        return;
+      case "append":
+        this.#append(effect.entries);
+        return;
+      case "send":
+        this.#send(effect.to, effect.message);
+        return;
+      case "replicate":
+        this.#replicator.replicate(effect);
+        return;
+      case "send-snapshot":
+        this.#replicator.sendSnapshot(effect.to, effect.term);
+        return;
+      case "install-snapshot":
+        this.#install(effect.snapshot, effect.state as SnapshotPayload).catch((error: Error) => this.fail(error));
+        return;
+      case "apply":
+        this.#applier.through(effect.through);
+        return;
+      case "accepted":
+        this.#accepted(effect.id, effect.at);
+        return;
+      case "refused":
+        this.#pending.takeProposal(effect.id)?.done(refusalError(effect.why, this.leader));
+        return;
+      case "read-ready":
+        this.#pending.readConfirmed(effect.id, effect.index, this.appliedIndex);
+        return;
+      case "read-failed":
+        this.#pending.readFailed(effect.id, notLeader(this.leader));
+        return;
+      case "transfer-ended":
+        this.#pending.transferEnded(effect.id, effect.done);
+        return;
+      case "role":
+        this.#logger.debug({ replicaSetId: this.replicaSetId, role: effect.role, term: effect.term, leader: effect.leader?.nodeId }, "role changed");
+        this.#host.leadershipChanged(this);
+        this.#changed();
+        return;
+      case "configuration":
+        return;
+      case "ticking":
+        this.#host.ticking(this.replicaSetId, effect.needed);
+        return;
+      case "doubt-lifted":
+        this.log.clearDoubt().catch((error: Error) => this.fail(error));
+        return;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #append(entries: readonly Entry<Payload>[]): void {
+    let next = this.log.endOffset;
+    const frames: Frame[] = [];
+    for (const entry of entries) {
+      const frame = frameOf(entry, next);
+      if (frame.kind === EntryKind.records) next = offset(next + frame.batch.recordCount);
+      frames.push(frame);
+    }
+    this.log.append(frames);
+  }
+
+  /** The place is given once the append was carried out: the proposal's records are the log's last. */
+  #accepted(id: RequestId, at: LogPosition): void {
+    const request = this.#pending.takeProposal(id);
+    if (request === undefined) return;
+    const placed: Placed = { index: at.index, term: at.term, baseOffset: offset(this.log.endOffset - request.recordCount) };
+    this.#waiting.add({ at: placed, done: request.done, onDisk: request.onDisk });
+    request.placed?.(placed);
+  }
+
+  #applied(frame: Frame): void {
+    this.#waiting.applied(frame.index, frame.term, (index) => this.#core.replicasOnDisk(index));
+    this.#pending.applied(frame.index);
+    if (frame.kind === EntryKind.trim) this.#cutBefore(this.logStartOffset);
+    if (this.#snapshots.due(frame.index, frame.body.length)) this.#saveSnapshot();
+    this.#changed();
+  }
+
+  #saveSnapshot(): void {
+    const index = this.appliedIndex;
+    const term = this.log.termAt(index);
+    if (term === undefined) return;
+    const { configuration, nextOffset } = this.#applier;
+    this.#snapshots.save({ index, term, configuration, nextOffset, state: this.machine.snapshot() });
+    if (this.#cutPolicy === "state") this.#cutBefore(nextOffset);
+  }
+
+  /** Drops the segments that hold nothing at or above the log start; the cut is each replica's own, the start is not. */
+  #cutBefore(start: Offset): void {
+    const whole = this.log.segments().findLast((segment) => segment.endOffset <= start && segment.last.index <= this.appliedIndex);
+    if (whole === undefined) return;
+    this.#snapshots.cut(whole.last.index).then(
+      (logStart) => {
+        if (logStart !== undefined) this.step({ kind: "compacted", logStart });
+      },
+      (error: Error) => this.fail(error),
+    );
+  }
+
+  async #install(meta: SnapshotMeta, payload: SnapshotPayload): Promise<void> {
+    await this.#snapshots.install(meta, payload);
+    if (this.#stopped || this.#failure !== undefined) return;
+    this.#waiting.truncated(meta.index);
+    this.machine.restore(payload.state);
+    this.#applier.restored(meta.index, payload.nextOffset, meta.configuration);
+    this.step({ kind: "snapshot-installed", snapshot: meta });
+    this.#changed();
+  }
+
+  #send(to: Member, message: Message<Payload>): boolean {
+    return this.#peers.send(to.nodeId, { replicaSetId: this.replicaSetId, from: this.replicaId, to: to.replicaId, message });
+  }
+
+  #answerAll(error: (at: Placed) => Error): void {
+    this.#waiting.failAll(error);
+    this.#pending.endAll(toQuireError(this.#failure ?? new QuireError("SHUTTING_DOWN", "this broker is stopping")));
+  }
+
+  /** `serving` follows from the core's state without an effect of its own. */
+  #tellServing(): void {
+    const serving = this.serving;
+    if (serving === this.#servingTold) return;
+    this.#servingTold = serving;
+    this.#host.leadershipChanged(this);
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const changed of this.#watchers) changed();
+  }
+}

@@ -1,0 +1,89 @@
+import { MIB } from "../base/limits.js";
+import type { Effect, Entry, Event, Member, Message } from "../consensus/types.js";
+import { EntryKind } from "../consensus/types.js";
+import type { Frame, Log } from "../storage/log.js";
+import type { Snapshot } from "../storage/replica-store.js";
+import { decodeConfiguration } from "./configuration-codec.js";
+import type { Payload } from "./types.js";
+
+/** Most bytes of frames in one append; larger only when a single frame is. */
+const APPEND_BYTES_MAX = MIB;
+/** A follower whose link holds this much waits until it drains; the core asks again with the next heartbeat. */
+const LINK_BYTES_MAX = 16 * MIB;
+
+export interface ReplicatorOptions {
+  readonly log: Log;
+  readonly send: (to: Member, message: Message<Payload>) => boolean;
+  readonly hasRoom: (to: Member, bytesMax: number) => boolean;
+  readonly snapshotFor: () => Promise<Snapshot | undefined>;
+  readonly step: (event: Event<Payload>) => void;
+  readonly failed: (error: Error) => void;
+}
+
+type Replicate = Extract<Effect<Payload>, { kind: "replicate" }>;
+
+/** Turns the core's wish to bring a follower up to date into messages: from memory in the same turn, else from disk. */
+export class Replicator {
+  readonly #options: ReplicatorOptions;
+
+  constructor(options: ReplicatorOptions) {
+    this.#options = options;
+  }
+
+  replicate(effect: Replicate): void {
+    const { log, hasRoom, step } = this.#options;
+    const from = (effect.previous.index + 1) as typeof effect.through;
+    if (effect.through < from) {
+      this.#sendAppend(effect, []);
+      return;
+    }
+    if (!hasRoom(effect.to, LINK_BYTES_MAX)) {
+      step({ kind: "replicated", to: effect.to.replicaId, term: effect.term, bytes: 0 });
+      return;
+    }
+    const frames = log.readCached(from, effect.through, APPEND_BYTES_MAX);
+    if (frames !== undefined) {
+      this.#sendAppend(effect, frames);
+      return;
+    }
+    log.read(from, effect.through, APPEND_BYTES_MAX).then(
+      (read) => this.#sendAppend(effect, read),
+      (error: Error) => {
+        step({ kind: "replicated", to: effect.to.replicaId, term: effect.term, bytes: 0 });
+        // The log's beginning may have gone while it was read; what is still part of it must be readable.
+        if (from > log.logStart.index) this.#options.failed(error);
+      },
+    );
+  }
+
+  sendSnapshot(to: Member, term: Message["term"]): void {
+    const { step, send, failed } = this.#options;
+    this.#options.snapshotFor().then((snapshot) => {
+      if (snapshot === undefined) {
+        step({ kind: "snapshot-sent", to: to.replicaId, term });
+        return;
+      }
+      const { index, term: at, configuration, nextOffset, state } = snapshot;
+      const sent = send(to, { kind: "snapshot", term, snapshot: { index, term: at, configuration }, state: { nextOffset, state } });
+      step({ kind: "snapshot-sent", to: to.replicaId, term, ...(sent && { snapshot: { index, term: at } }) });
+    }, failed);
+  }
+
+  #sendAppend(effect: Replicate, frames: readonly Frame[]): void {
+    const { to, term, previous, commit, round } = effect;
+    const sent = this.#options.send(to, { kind: "append", term, previous, commit, round, entries: frames.map(entryOf) });
+    const last = frames.at(-1);
+    let bytes = 0;
+    for (const frame of frames) bytes += frame.body.length;
+    this.#options.step({ kind: "replicated", to: to.replicaId, term, bytes, ...(sent && { through: last?.index ?? previous.index }) });
+  }
+}
+
+/** A frame as an entry of consensus; configurations are the only bodies that the core needs to know. */
+export const entryOf = (frame: Frame): Entry<Payload> => ({
+  index: frame.index,
+  term: frame.term,
+  kind: frame.kind,
+  payload: frame,
+  ...(frame.kind === EntryKind.configuration && { configuration: decodeConfiguration(frame.body) }),
+});

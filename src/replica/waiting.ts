@@ -1,0 +1,102 @@
+import { QuireError } from "../base/errors.js";
+import type { LogIndex, Term } from "../base/ids.js";
+import type { Committed, Placed } from "./types.js";
+
+/** One proposal that has its place and waits for its outcome. */
+export interface Waiter {
+  readonly at: Placed;
+  readonly done: (outcome: Committed | Error) => void;
+  onDisk: ((at: Placed) => void) | undefined;
+}
+
+/**
+ * Proposals of this replica that were appended and not answered, in log order. Answered exactly once: when their
+ * entry was applied, when another entry took its place (then it is certain that it never commits), or when this
+ * replica has lost leadership for too long to learn which of the two it will be.
+ */
+export class WaitingProposals {
+  #queue: Waiter[] = [];
+  #head = 0;
+  /** First waiter that was not told `onDisk`. */
+  #unsynced = 0;
+  /** How long leadership has been lost with proposals waiting; 0 while leading. */
+  #orphanTicks = 0;
+
+  get size(): number {
+    return this.#queue.length - this.#head;
+  }
+
+  add(waiter: Waiter): void {
+    this.#queue.push(waiter);
+  }
+
+  /** Entries through `index` are synced here. */
+  synced(index: LogIndex): void {
+    this.#unsynced = Math.max(this.#unsynced, this.#head);
+    for (let waiter = this.#queue[this.#unsynced]; waiter !== undefined && waiter.at.index <= index; waiter = this.#queue[this.#unsynced]) {
+      this.#unsynced += 1;
+      waiter.onDisk?.(waiter.at);
+      waiter.onDisk = undefined;
+    }
+  }
+
+  /** The entry at `index`, of `term`, was applied: whoever waited for this place has an outcome. */
+  applied(index: LogIndex, term: Term, replicasOnDisk: (index: LogIndex) => number): void {
+    for (let waiter = this.#queue[this.#head]; waiter !== undefined && waiter.at.index <= index; waiter = this.#queue[this.#head]) {
+      this.#take();
+      if (waiter.at.index === index && waiter.at.term === term) waiter.done({ ...waiter.at, replicasOnDisk: replicasOnDisk(index) });
+      else waiter.done(replaced(waiter.at));
+    }
+  }
+
+  /** Entries from `index` on were removed for a later leader's: they never commit. */
+  truncated(from: LogIndex): void {
+    const kept = this.#queue.slice(this.#head).filter((waiter) => waiter.at.index < from);
+    const gone = this.#queue.slice(this.#head).filter((waiter) => waiter.at.index >= from);
+    this.#queue = kept;
+    this.#head = 0;
+    this.#unsynced = 0;
+    for (const waiter of gone) waiter.done(replaced(waiter.at));
+  }
+
+  /** One tick; fails everything after `ticksMax` of them without leadership. */
+  tick(leading: boolean, ticksMax: number): void {
+    if (leading || this.size === 0) {
+      this.#orphanTicks = 0;
+      return;
+    }
+    this.#orphanTicks += 1;
+    if (this.#orphanTicks >= ticksMax) this.failAll((at) => unknownOutcome(at, "this broker lost the partition's leadership"));
+  }
+
+  failAll(error: (at: Placed) => Error): void {
+    const waiting = this.#queue.slice(this.#head);
+    this.#queue = [];
+    this.#head = 0;
+    this.#unsynced = 0;
+    this.#orphanTicks = 0;
+    for (const waiter of waiting) waiter.done(error(waiter.at));
+  }
+
+  #take(): void {
+    this.#head += 1;
+    if (this.#head < 1024 && this.#head < this.#queue.length) return;
+    this.#queue = this.#queue.slice(this.#head);
+    this.#unsynced = Math.max(0, this.#unsynced - this.#head);
+    this.#head = 0;
+  }
+}
+
+const replaced = (at: Placed): QuireError =>
+  new QuireError("NOT_LEADER", `entry ${at.index} of term ${at.term} gave way to a later leader's and was not written; send it to the new leader`, {
+    details: { term: at.term },
+  });
+
+export const unknownOutcome = (at: Placed, why: string): QuireError =>
+  new QuireError(
+    "WRITE_OUTCOME_UNKNOWN",
+    `${why} before offset ${at.baseOffset} was confirmed; it may or may not be written, so retry only if writing it twice does no harm`,
+    {
+      details: { baseOffset: at.baseOffset, term: at.term },
+    },
+  );
