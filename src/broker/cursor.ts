@@ -1,10 +1,10 @@
 import { QuireError } from "../base/errors.js";
+import { endOffsetOf, type Frame } from "../base/frame.js";
 import { frameBytes } from "../base/frame-codec.js";
-import { indexPlus, type LogIndex, type Offset, offsetPlus } from "../base/ids.js";
+import { indexPlus, type LogIndex, type Offset } from "../base/ids.js";
 import type { TopicPartition } from "../cluster/view.js";
 
 import { EntryKind, type Replica } from "../replica/types.js";
-import type { Frame } from "../storage/log.js";
 import { earliestOffset, type PartitionKeeper } from "./partition-keeper.js";
 
 /**
@@ -102,7 +102,7 @@ export class Cursor {
     let bytes = 0;
     for (const frame of frames) {
       if (frame.kind === EntryKind.records) {
-        const end = offsetPlus(frame.baseOffset, frame.batch.recordCount);
+        const end = endOffsetOf(frame);
         if (end > highWatermark) break;
         if (end > this.#position) {
           bytes += frameBytes(frame);

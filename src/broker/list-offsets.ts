@@ -1,11 +1,11 @@
 import { unreachable } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
-import { indexPlus, type Offset, offset, offsetPlus, type Term } from "../base/ids.js";
+import { endOffsetOf, type Frame } from "../base/frame.js";
+import { indexPlus, type Offset, offset, type Term } from "../base/ids.js";
 import { MIB } from "../base/limits.js";
 import type { TopicPartition } from "../cluster/view.js";
 
 import { EntryKind, type Replica } from "../replica/types.js";
-import type { Frame } from "../storage/log.js";
 import type { Deadlines } from "./deadlines.js";
 import { earliestOffset, type PartitionKeeper } from "./partition-keeper.js";
 import type { Position } from "./types.js";
@@ -104,7 +104,7 @@ async function findFrame(replica: Replica, timestampMs: number, start: Offset): 
     const frames = log.readCached(from, through, MIB) ?? (await log.read(from, through, MIB));
     for (const frame of frames) {
       if (frame.kind !== EntryKind.records) continue;
-      if (offsetPlus(frame.baseOffset, frame.batch.recordCount) > start && frame.batch.maxTimestampMs >= timestampMs) return frame;
+      if (endOffsetOf(frame) > start && frame.batch.maxTimestampMs >= timestampMs) return frame;
     }
     const last = frames.at(-1);
     if (last === undefined) return undefined;

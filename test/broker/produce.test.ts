@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { QuireError } from "../../src/base/errors.js";
+import { nodeId, term } from "../../src/base/ids.js";
+import type { AcksName } from "../../src/base/record-batch.js";
+import type { DataPlane, OfferedBatch, ProduceResult } from "../../src/broker/types.js";
+import { batchOf } from "../support/batches.js";
+import { settle } from "../support/fake-clock.js";
+import { refusal } from "../support/refusals.js";
+import { AT, fixture } from "./fixture.js";
+
+const produce = (
+  dataPlane: DataPlane,
+  change: { acks?: AcksName; timeoutMs?: number; batch?: OfferedBatch; topic?: string; partition?: number } = {},
+): Promise<ProduceResult> =>
+  new Promise((resolve, reject) => {
+    let calls = 0;
+    dataPlane.produce({ ...AT, acks: "quorum", timeoutMs: 1_000, batch: batchOf(["a", "b"]), ...change }, (outcome) => {
+      calls += 1;
+      assert.equal(calls, 1, "one outcome");
+      if (outcome instanceof Error) reject(outcome);
+      else resolve(outcome);
+    });
+  });
+
+test("a batch is acknowledged when it has committed, with its offset, term and replicas", async () => {
+  const { dataPlane, replica } = fixture();
+  replica.commits = false;
+  const answers: ProduceResult[] = [];
+  const answer = produce(dataPlane).then((result) => answers.push(result));
+  replica.syncAll();
+  await settle();
+  assert.deepEqual(answers, []);
+  replica.commitAll();
+  await answer;
+  assert.deepEqual(answers, [{ index: 1, baseOffset: 0, term: 3, replicasOnDisk: 2 }]);
+  replica.commits = true;
+  assert.equal((await produce(dataPlane)).baseOffset, 2);
+});
+
+test("acks=leader answers at the leader's sync, acks=none as soon as the batch has a place", async () => {
+  const { dataPlane, replica } = fixture();
+  replica.commits = false;
+  assert.equal((await produce(dataPlane, { acks: "none" })).baseOffset, -1);
+  const onLeader = produce(dataPlane, { acks: "leader" });
+  replica.syncAll();
+  assert.deepEqual(await onLeader, { baseOffset: 2, term: 3, replicasOnDisk: 1 });
+});
+
+test("what is not confirmed in time has an unknown outcome, and its bytes are held until the replica lets go", async () => {
+  const { dataPlane, replica, clock } = fixture();
+  replica.commits = false;
+  const answer = produce(dataPlane, { timeoutMs: 200 });
+  clock.advance(199);
+  await settle();
+  clock.advance(60);
+  await refusal("WRITE_OUTCOME_UNKNOWN", () => answer);
+  assert.ok(dataPlane.inflightBytes > 0);
+  replica.commitAll();
+  assert.equal(dataPlane.inflightBytes, 0);
+  clock.advance(100);
+  assert.equal(clock.timers, 0, "no timer while nothing waits");
+});
+
+test("a broker that does not lead says who does", async () => {
+  const { dataPlane, replica, view } = fixture();
+  replica.stepDown({ nodeId: nodeId(2), term: term(4) });
+  const error = await refusal("NOT_LEADER", () => produce(dataPlane));
+  assert.deepEqual(error.details, { topic: "orders", partition: 0, leaderNodeId: 2, leaderAddress: "127.0.0.1:2", term: 4 });
+  view.setLeader(AT, 3, 5);
+  assert.equal((await refusal("NOT_LEADER", () => produce(dataPlane))).details["leaderNodeId"], 3, "the newer term wins");
+  view.setAlive(3, false);
+  await refusal("LEADER_UNKNOWN", () => produce(dataPlane));
+});
+
+test("a proposal refused by the replica comes back with the way to the leader", async () => {
+  const { dataPlane, replica, view } = fixture();
+  replica.commits = false;
+  const answer = produce(dataPlane);
+  replica.stepDown(null);
+  view.setLeader(AT, 2, 9);
+  replica.failAll(new QuireError("NOT_LEADER", "gave way"));
+  assert.equal((await refusal("NOT_LEADER", () => answer)).details["leaderAddress"], "127.0.0.1:2");
+  assert.equal(dataPlane.inflightBytes, 0);
+});
+
+test("what cannot be served is refused, and nothing is appended", async () => {
+  const { dataPlane, replica, view, replicas } = fixture();
+  await refusal("TOPIC_NOT_FOUND", () => produce(dataPlane, { topic: "nothing" }));
+  await refusal("PARTITION_NOT_FOUND", () => produce(dataPlane, { partition: 1 }));
+  await refusal("CORRUPT_BATCH", () => produce(dataPlane, { batch: batchOf(["a"], { recordCount: 2 }) }));
+  view.addTopic("orders-going", 1, { deleting: true });
+  await refusal("TOPIC_DELETING", () => produce(dataPlane, { topic: "orders-going" }));
+  replica.serving = false;
+  await refusal("NOT_READY", () => produce(dataPlane));
+  replica.failure = new Error("fdatasync failed");
+  await refusal("REPLICA_FAILED", () => produce(dataPlane));
+  replicas.clear();
+  await refusal("LEADER_UNKNOWN", () => produce(dataPlane));
+  view.ready = false;
+  await refusal("NOT_READY", () => produce(dataPlane, { topic: "nothing" }));
+  assert.equal(replica.frames.length, 0);
+  assert.equal(dataPlane.inflightBytes, 0);
+});
+
+test("a full disk refuses produce and nothing else", async () => {
+  let room = false;
+  const { dataPlane, replica } = fixture({ hasRoom: () => room });
+  const error = await refusal("DISK_FULL", () => produce(dataPlane));
+  assert.ok(error.retryAfterMs !== undefined);
+  assert.equal(replica.frames.length, 0);
+  room = true;
+  await produce(dataPlane);
+});
+
+test("a topic's own batch limit holds below the broker's", async () => {
+  const { dataPlane, view, topic } = fixture();
+  view.addTopic("orders", 1, { ...topic, settings: { ...topic.settings, batchBytesMax: 1_024 } });
+  const error = await refusal("BATCH_TOO_LARGE", () => produce(dataPlane, { batch: batchOf(["x".repeat(1_100)]) }));
+  assert.equal(error.details["limit"], 1_024);
+});
+
+test("bytes in flight are bounded; who waits is called in order, when there is room", async () => {
+  const { dataPlane, replica } = fixture({ inflightBytesMax: 100 });
+  replica.commits = false;
+  const first = produce(dataPlane, { batch: batchOf(["x".repeat(150)]) });
+  const error = await refusal("THROTTLED", () => produce(dataPlane));
+  assert.ok(error.retryAfterMs !== undefined);
+  const order: string[] = [];
+  dataPlane.onDrain(() => {
+    order.push("a");
+    produce(dataPlane, { batch: batchOf(["x".repeat(150)]) }).then(
+      () => {},
+      () => {},
+    );
+  });
+  dataPlane.onDrain(() => order.push("b"));
+  const cancel = dataPlane.onDrain(() => order.push("cancelled"));
+  cancel();
+  await settle();
+  assert.deepEqual(order, []);
+  replica.commitAll();
+  await first;
+  await settle();
+  assert.deepEqual(order, ["a"], "the first one filled it again");
+  replica.commitAll();
+  await settle();
+  assert.deepEqual(order, ["a", "b"]);
+});
+
+test("a closed data plane refuses with SHUTTING_DOWN", async () => {
+  const { dataPlane } = fixture();
+  dataPlane.close();
+  await refusal("SHUTTING_DOWN", () => produce(dataPlane));
+});
