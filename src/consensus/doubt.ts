@@ -25,12 +25,14 @@
  * nothing is concluded and the replica set waits for an operator. So D may vote for a log at or beyond the floor, and if
  * its own log is there, the doubt is over.
  *
- * **Membership.** D may have lost a configuration too. A later one begins with a joint entry that W of the old voters
- * hold, so one of those who answer goes by a configuration at or beyond D's loss; then only a leader can help.
+ * **Membership.** D may have lost a configuration too. Any change begins with a joint entry that W of the voters before
+ * and of those after hold, so one of those who answer goes by another configuration than D, or holds that entry and with
+ * it all that was committed under configurations in between. When configurations differ only a leader can help.
  */
 import { logIndex, type ReplicaId, type Term, term } from "../base/ids.js";
 import type { DoubtState, TailReply } from "./doubt-state.js";
 import { compareLogs } from "./log-view.js";
+import { sameQuorums } from "./membership.js";
 import { countVoters, everySet } from "./quorum.js";
 import { adoptTerm, shieldsLeader } from "./role.js";
 import { isSaved, type State, send, sendToMembers, termOf } from "./state.js";
@@ -90,7 +92,7 @@ export function onTailQuery<P>(state: State<P>, from: Member, query: TailQuery):
     term: termOf(state),
     nonce: query.nonce,
     last: log.synced,
-    configuration: membership.index,
+    configuration: membership.current,
     log: doubt?.kind ?? "whole",
   });
 }
@@ -126,7 +128,7 @@ function floorOf<P>(state: State<P>, doubt: DoubtState): LogPosition | undefined
   if (!membership.isVoter(self)) return undefined;
   let floor: LogPosition = { index: logIndex(0), term: term(0) as Term };
   for (const answer of doubt.answers.values()) {
-    if (answer.configuration >= doubt.from) return undefined;
+    if (!sameQuorums(answer.configuration, membership.current)) return undefined;
     if (compareLogs(answer.last, floor) > 0) floor = answer.last;
   }
   const says = (id: ReplicaId): TailReply["log"] | undefined => (id === self ? doubt.kind : doubt.answers.get(id)?.log);

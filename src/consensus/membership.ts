@@ -104,6 +104,10 @@ export function leaveJoint({ incoming, learners }: Configuration): Configuration
 
 const has = (members: readonly Member[], id: ReplicaId): boolean => members.some((member) => member.replicaId === id);
 
+/** Whether both say the same of voters, W and R. */
+export const sameQuorums = (a: Configuration, b: Configuration): boolean =>
+  sameSet(a, b) && (a.incoming === undefined ? b.incoming === undefined : b.incoming !== undefined && sameSet(a.incoming, b.incoming));
+
 const sameSet = (a: QuorumSet, b: QuorumSet): boolean =>
   a.w === b.w && a.r === b.r && a.voters.length === b.voters.length && a.voters.every((voter) => has(b.voters, voter.replicaId));
 

@@ -158,8 +158,8 @@ export type Message<P = unknown> =
       readonly nonce: number;
       /** The last entry on the sender's disk. */
       readonly last: LogPosition;
-      /** Log index of the configuration that the sender goes by. */
-      readonly configuration: LogIndex;
+      /** What the sender goes by. */
+      readonly configuration: Configuration;
       /** Whether the sender is in doubt itself. */
       readonly log: "whole" | Doubt["kind"];
     };
