@@ -16,6 +16,8 @@ export interface Sink {
   string(tag: number, value: string | undefined): void;
   bytes(tag: number, value: Uint8Array | undefined): void;
   alwaysBytes(tag: number, value: Uint8Array): void;
+  /** A bytes field of this length, filled in place by the caller. */
+  region(tag: number, length: number, fill: (buffer: Buffer, at: number) => void): void;
   /** Everything until the matching `end` is one nested message. */
   begin(tag: number): void;
   end(): void;
@@ -86,6 +88,10 @@ class Sizer implements Sink {
     this.size += varintSize(tag) + varintSize(value.length) + value.length;
   }
 
+  region(tag: number, length: number): void {
+    this.size += varintSize(tag) + varintSize(length) + length;
+  }
+
   begin(tag: number): void {
     this.size += varintSize(tag);
     this.#open.push({ slot: this.lengths.length, start: this.size });
@@ -145,6 +151,13 @@ class Writer implements Sink {
     this.#varint(value.length);
     this.buffer.set(value, this.position);
     this.position += value.length;
+  }
+
+  region(tag: number, length: number, fill: (buffer: Buffer, at: number) => void): void {
+    this.#varint(tag);
+    this.#varint(length);
+    fill(this.buffer, this.position);
+    this.position += length;
   }
 
   begin(tag: number): void {

@@ -1,0 +1,66 @@
+/** `PeerService` (peer.proto) with its codecs, and the times that links between brokers keep. */
+import { assert } from "../base/assert.js";
+import { type BidiMethod, loadProto, service, type UnaryMethod } from "../wire/method.js";
+
+export interface BrokerMessage {
+  readonly nodeId: number;
+  readonly incarnation: string;
+  readonly address: string;
+  readonly peerAddress: string;
+  readonly rack: string;
+}
+export interface ProbeResponse {
+  readonly broker: BrokerMessage | null;
+  readonly state: number;
+  readonly founders: string;
+  readonly clusterId?: string;
+  readonly foundingRecord?: Buffer;
+}
+export interface RegisterBrokerRequest {
+  readonly broker: BrokerMessage | null;
+}
+export interface RegisterBrokerResponse {
+  readonly metadataReplicaId: number;
+}
+type Empty = Record<never, never>;
+
+/** Streams carry bytes: their ends decode by themselves, since one that speaks garbage is cut off and logged. */
+export type PeerService = {
+  readonly Bulk: BidiMethod<Buffer, Buffer>;
+  readonly Control: BidiMethod<Buffer, Buffer>;
+  readonly Probe: UnaryMethod<Empty, ProbeResponse>;
+  readonly Found: UnaryMethod<{ readonly foundingRecord: Buffer }, Empty>;
+  readonly RegisterBroker: UnaryMethod<RegisterBrokerRequest, RegisterBrokerResponse>;
+};
+
+const bytes = { encode: (message: Uint8Array): Buffer => message as Buffer, decode: (message: Buffer): Buffer => message };
+const stream = { request: bytes, response: bytes };
+
+export const peerService = service<PeerService>(loadProto(["quire/internal/v1/peer.proto"]), "quire.internal.v1.PeerService", {
+  Bulk: stream,
+  Control: stream,
+});
+
+/** `bulk`: appends with entries, and snapshots. `control`: all else. Each has a connection of its own. */
+export type StreamKind = "bulk" | "control";
+
+export interface PeerTiming {
+  /** A stream that said nothing for so long says that it lives. */
+  readonly heartbeatMs: number;
+  /** Nothing came from the peer for so long: it is `silent`. */
+  readonly silentMs: number;
+  /** Nothing came, or a heartbeat was not answered, for so long: the connections are given up and dialled anew. */
+  readonly cutMs: number;
+  /** From dialling to the peer's Hello. */
+  readonly handshakeMs: number;
+  /** Pause before the first redial; it doubles up to the maximum, and half of it is random. */
+  readonly backoffMsMin: number;
+  readonly backoffMsMax: number;
+}
+
+export const peerTiming: PeerTiming = { heartbeatMs: 150, silentMs: 1_000, cutMs: 3_000, handshakeMs: 2_000, backoffMsMin: 50, backoffMsMax: 1_000 };
+
+export function checkPeerTiming(timing: PeerTiming): void {
+  assert(timing.heartbeatMs * 3 <= timing.silentMs, "three heartbeats fit into the time after which a peer is silent");
+  assert(timing.silentMs < timing.cutMs, "a peer is silent before its connections are given up");
+}

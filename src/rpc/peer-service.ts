@@ -1,0 +1,67 @@
+/** The server side of `PeerService`: hands streams to the peer network and questions to whom they concern. */
+import type * as grpc from "@grpc/grpc-js";
+import { QuireError, toQuireError } from "../base/errors.js";
+import type { FormationHandler } from "../cluster/formation-types.js";
+import type { BrokerInfo, BrokerRegistration, ClusterAdmin } from "../cluster/view.js";
+import type { Handlers } from "../wire/method.js";
+import { toServiceError } from "../wire/status.js";
+import { brokerInfoOf, FORWARDED, type GrpcFormationPeers, probeResponseOf } from "./peer-formation.js";
+import type { IncomingCall } from "./peer-incoming-stream.js";
+import type { PeerNetwork } from "./peer-network.js";
+import type { PeerService, StreamKind } from "./peer-protocol.js";
+
+export interface PeerServiceOptions {
+  readonly formation: FormationHandler;
+  /** Undefined until this broker belongs to a cluster. */
+  readonly network: () => PeerNetwork | undefined;
+  /** The control plane of this broker, undefined until it belongs to a cluster. */
+  readonly admin: () => Pick<ClusterAdmin, "registerBroker"> | undefined;
+  /** Where the controller listens for brokers, if another broker is known to be it. */
+  readonly controllerPeerAddress: () => string | undefined;
+  readonly peers: Pick<GrpcFormationPeers, "forwardRegister">;
+}
+
+const notInCluster = (): QuireError => new QuireError("NOT_READY", "this broker does not belong to a cluster yet; try again", { retryAfterMs: 200 });
+
+export function createPeerHandlers(options: PeerServiceOptions): Handlers<PeerService> {
+  const accept = (kind: StreamKind, call: IncomingCall): void => {
+    const network = options.network();
+    if (network !== undefined) network.accept(kind, call);
+    else call.emit("error", toServiceError(notInCluster()));
+  };
+  return {
+    Bulk: (call) => accept("bulk", call),
+    Control: (call) => accept("control", call),
+    Probe: (_call, done) => answer(done, async () => probeResponseOf(options.formation.onProbe())),
+    Found: (call, done) =>
+      answer(done, async () => {
+        await options.formation.onFound(call.request.foundingRecord);
+        return {};
+      }),
+    RegisterBroker: (call, done) => {
+      const isForwarded = call.metadata.get(FORWARDED.key).length > 0;
+      answer(done, () => register(options, brokerInfoOf(call.request.broker), isForwarded));
+    },
+  };
+}
+
+function answer<Response>(done: grpc.sendUnaryData<Response>, work: () => Promise<Response>): void {
+  const run = async (): Promise<Response> => work();
+  run().then(
+    (response) => done(null, response),
+    (thrown) => done(toServiceError(thrown)),
+  );
+}
+
+async function register(options: PeerServiceOptions, broker: BrokerInfo, isForwarded: boolean): Promise<BrokerRegistration> {
+  const admin = options.admin();
+  if (admin === undefined) throw notInCluster();
+  try {
+    return await admin.registerBroker(broker);
+  } catch (thrown) {
+    const error = toQuireError(thrown);
+    const controller = options.controllerPeerAddress();
+    if (isForwarded || controller === undefined || error.retry !== "refresh") throw error;
+    return options.peers.forwardRegister(controller, broker);
+  }
+}
