@@ -184,13 +184,13 @@ function writeSnapshotPart(sink: Sink, message: Of<"snapshot">, part: { readonly
 }
 
 const LogStates = ["whole", "torn", "damaged"] as const satisfies readonly Of<"tail-reply">["log"][];
-const TailField = { nonce: varintField(1), last: bytesField(2), configuration: varintField(3), log: varintField(4) } as const;
+const TailField = { nonce: varintField(1), last: bytesField(2), configuration: bytesField(3), log: varintField(4) } as const;
 
 function writeTailReply(sink: Sink, message: Of<"tail-reply">): void {
   sink.begin(Kind.tailReply);
   sink.integer(TailField.nonce, message.nonce);
   writePosition(sink, TailField.last, message.last);
-  sink.integer(TailField.configuration, message.configuration);
+  sink.bytes(TailField.configuration, encodeConfiguration(message.configuration));
   sink.integer(TailField.log, LogStates.indexOf(message.log) + 1);
   sink.end();
 }
@@ -313,7 +313,8 @@ function readAppendReply(fields: Fields, termOf: Term): Of<"append-reply"> {
 function readTailReply(fields: Fields, termOf: Term): Of<"tail-reply"> {
   const log = LogStates[numberOf(fields, 4) - 1];
   if (log === undefined) throw new MalformedError("a tail reply says nothing");
-  return { kind: "tail-reply", term: termOf, nonce: numberOf(fields, 1), last: positionOf(fields, 2), configuration: logIndex(numberOf(fields, 3)), log };
+  const configuration = decodeConfiguration(bytesOf(fields, 3));
+  return { kind: "tail-reply", term: termOf, nonce: numberOf(fields, 1), last: positionOf(fields, 2), configuration, log };
 }
 
 function readSnapshotPart(body: Reader, envelope: SnapshotPart["envelope"], termOf: Term): SnapshotPart {
