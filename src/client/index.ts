@@ -1,0 +1,13 @@
+/** The whole public surface of the TypeScript client. */
+export { QuireError, type Reason } from "../base/errors.js";
+export type { AcksName } from "../base/record-batch.js";
+export type { ClusterDescription, CreateTopicOptions, PartitionDescription, TopicDescription, TopicSettings, UpdateTopicOptions } from "./admin.js";
+export type { CallLimits } from "./calls.js";
+export { connect, type Quire, type TopicOptions } from "./connect.js";
+export type { ConnectOptions } from "./options.js";
+export type { Offsets, ReadFrom, ReadOptions, ReadTo } from "./read-options.js";
+export type { Reader } from "./reader.js";
+export type { ReceivedBatch, ReceivedRecord, RecordHeader } from "./record.js";
+export type { Headers, Key, SendAllOptions, SendAllResult, SendOptions, SendResult } from "./send.js";
+export { bytes, json, type Serializer, text } from "./serializers.js";
+export type { Topic } from "./topic.js";

@@ -1,0 +1,163 @@
+/** A batch being filled, sent and answered; and whom its answer concerns. */
+import { crc32 } from "node:zlib";
+import { assert } from "../base/assert.js";
+import type { QuireError } from "../base/errors.js";
+import { Compression, type RecordBatchHeader } from "../base/record-batch.js";
+import { type HeaderContent, RecordsEncoder } from "../wire/records-codec.js";
+import type { LaneBatch } from "./lane.js";
+
+/** A record ready to be encoded. Strings are written as UTF-8; undefined is absent. */
+export interface OutgoingRecord {
+  readonly key: Uint8Array | undefined;
+  readonly value: Uint8Array | string | undefined;
+  readonly headers: readonly HeaderContent[];
+  readonly timestampMs: number;
+}
+
+/** Encoders with their buffers, for the next batches: as many as there were open batches at a time, up to a bound. */
+export class EncoderPool {
+  readonly #free: RecordsEncoder[] = [];
+
+  borrow(): RecordsEncoder {
+    return this.#free.pop() ?? new RecordsEncoder(ENCODER_BYTES);
+  }
+
+  giveBack(encoder: RecordsEncoder): void {
+    if (this.#free.length < ENCODERS_KEPT) this.#free.push(encoder);
+  }
+}
+
+const ENCODER_BYTES = 4_096;
+const ENCODERS_KEPT = 16;
+
+/** Told once about each run of records that it put into a batch without another's in between. */
+export interface Completion {
+  /** `baseOffset` is that of the run's first record; -1 with acks=none. */
+  acknowledged(partition: number, baseOffset: number, count: number): void;
+  rejected(error: QuireError, count: number): void;
+}
+
+interface Run {
+  readonly completion: Completion;
+  readonly first: number;
+  count: number;
+}
+
+export interface BatchTimes {
+  /** Monotonic. */
+  readonly openedMs: number;
+  readonly deadlineMs: number;
+}
+
+export class OutgoingBatch implements LaneBatch {
+  order = -1;
+  attempts = 0;
+  readonly partition: number;
+  readonly openedMs: number;
+  readonly deadlineMs: number;
+  /** An earlier attempt may have been written. */
+  outcomeUnknown = false;
+  lastError: QuireError | undefined;
+  #bytes = 0;
+  #records = 0;
+  readonly #pool: EncoderPool;
+  /** Until the batch is closed. */
+  #encoder: RecordsEncoder | undefined;
+  readonly #baseTimestampMs: number;
+  #maxTimestampMs: number;
+  readonly #runs: Run[] = [];
+  #settled = false;
+  #onSettled: (() => void)[] = [];
+  #message: (RecordBatchHeader & { readonly body: Buffer }) | undefined;
+
+  constructor(partition: number, times: BatchTimes, baseTimestampMs: number, pool: EncoderPool) {
+    this.partition = partition;
+    this.openedMs = times.openedMs;
+    this.deadlineMs = times.deadlineMs;
+    this.#baseTimestampMs = baseTimestampMs;
+    this.#maxTimestampMs = baseTimestampMs;
+    this.#pool = pool;
+    this.#encoder = pool.borrow();
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get records(): number {
+    return this.#records;
+  }
+
+  /** Whether its senders were told. */
+  get settled(): boolean {
+    return this.#settled;
+  }
+
+  /** Returns how many bytes the batch grew by. */
+  add(record: OutgoingRecord, completion: Completion): number {
+    assert(this.#encoder !== undefined, "a closed batch takes no records");
+    const grown = this.#encoder.append(record.key, record.value, record.timestampMs - this.#baseTimestampMs, record.headers);
+    if (record.timestampMs > this.#maxTimestampMs) this.#maxTimestampMs = record.timestampMs;
+    const last = this.#runs[this.#runs.length - 1];
+    if (last?.completion === completion) last.count += 1;
+    else this.#runs.push({ completion, first: this.#records, count: 1 });
+    this.#records += 1;
+    this.#bytes += grown;
+    return grown;
+  }
+
+  /** The batch as it travels, the same bytes at every attempt. It takes no more records. */
+  message(): RecordBatchHeader & { readonly body: Buffer } {
+    this.#message ??= this.#encode();
+    return this.#message;
+  }
+
+  #encode(): RecordBatchHeader & { readonly body: Buffer } {
+    assert(this.#encoder !== undefined, "a batch is encoded once");
+    const body = this.#encoder.take();
+    this.#pool.giveBack(this.#encoder);
+    this.#encoder = undefined;
+    return {
+      recordCount: this.#records,
+      compression: Compression.none,
+      baseTimestampMs: this.#baseTimestampMs,
+      maxTimestampMs: this.#maxTimestampMs,
+      producerId: 0,
+      producerEpoch: 0,
+      baseSequence: 0,
+      priority: 0,
+      crc32: crc32(body),
+      uncompressedBytes: body.length,
+      body,
+    };
+  }
+
+  acknowledge(baseOffset: number): void {
+    if (!this.#settle()) return;
+    for (const { completion, first, count } of this.#runs) completion.acknowledged(this.partition, baseOffset < 0 ? -1 : baseOffset + first, count);
+    this.#tell();
+  }
+
+  reject(error: QuireError): void {
+    if (!this.#settle()) return;
+    for (const { completion, count } of this.#runs) completion.rejected(error, count);
+    this.#tell();
+  }
+
+  /** Calls back once its senders were told; at once if they were. */
+  whenSettled(run: () => void): void {
+    if (this.#settled) run();
+    else this.#onSettled.push(run);
+  }
+
+  #settle(): boolean {
+    if (this.#settled) return false;
+    this.#settled = true;
+    return true;
+  }
+
+  #tell(): void {
+    for (const run of this.#onSettled) run();
+    this.#onSettled = [];
+  }
+}

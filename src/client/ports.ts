@@ -1,0 +1,36 @@
+import type { Clock, Random } from "../base/ports.js";
+import { holdProcess, systemClock, systemRandom } from "../base/system-ports.js";
+
+/** What differs between a real run and a test. */
+export interface ClientPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Keeps the process alive until the returned function is called. */
+  readonly hold: () => () => void;
+}
+
+export const systemPorts: ClientPorts = { clock: systemClock, random: systemRandom, hold: holdProcess };
+
+/** Resolves after `delayMs`, or at once when `signal` is or becomes aborted. */
+export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = (): void => {
+      timer.cancel();
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = clock.after(delayMs, done);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** `work`, or the signal's reason if that comes first. */
+export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

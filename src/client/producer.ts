@@ -1,0 +1,363 @@
+/**
+ * Everything this client has under way to be written: the bounded buffer, each partition's lane, a stream per broker, and the one timer that
+ * watches deadlines. Decisions are `lane.ts`'s and `retry.ts`'s; here they are acted upon.
+ */
+import { QuireError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
+import type { Timer } from "../base/ports.js";
+import { Acks } from "../base/record-batch.js";
+import type { ProduceResult } from "../wire/messages.js";
+import { fromStatus } from "../wire/status.js";
+import { type Connections, closedError } from "./connections.js";
+import { Lane } from "./lane.js";
+import type { Metadata } from "./metadata.js";
+import type { ClientOptions } from "./options.js";
+import { type Completion, EncoderPool, OutgoingBatch, type OutgoingRecord } from "./outgoing-batch.js";
+import type { ClientPorts } from "./ports.js";
+import { ProduceStream } from "./produce-stream.js";
+import { retryDelayMs, verdictOnWrite } from "./retry.js";
+import { SendQueue } from "./send-queue.js";
+import { deadlineError, overtakenError, unknownOutcome } from "./write-errors.js";
+
+/** Deadlines, stalls and moved leaders are looked for so often while anything is under way. */
+const SWEEP_MS = 100;
+/** A leader that was replaced may still answer; what it has not answered so long after is given up. */
+const MOVED_GRACE_MS = 200;
+
+export interface AppendLimits {
+  /** When the user sent it, monotonic: its deadline counts from there. */
+  readonly sentMs: number;
+  /** The record's size once encoded, not underestimated. */
+  readonly bytesAtMost: number;
+  /** Largest batch that the topic takes. */
+  readonly batchBytesMax: number;
+}
+
+/** One partition being written to. */
+export interface WriteTarget {
+  readonly topic: string;
+  readonly partition: number;
+  readonly lane: Lane<OutgoingBatch>;
+  /** Where the batches in flight went. */
+  link: BrokerLink | undefined;
+  /** The leader that was tried last, and its term. */
+  triedNodeId: number;
+  triedTerm: number;
+  /** Since when another leader is known while batches are in flight to the old one; 0 for never. */
+  movedMs: number;
+}
+
+interface Attempt {
+  readonly target: WriteTarget;
+  readonly batch: OutgoingBatch;
+}
+
+/** A stream and how it fares. */
+interface BrokerLink {
+  readonly nodeId: number;
+  readonly stream: ProduceStream<Attempt>;
+  failures: number;
+  /** Not opened again before then. */
+  resumeMs: number;
+  lastError: QuireError | undefined;
+  suspectedMs: number;
+}
+
+export class Producer {
+  readonly queue: SendQueue;
+  readonly #options: ClientOptions;
+  readonly #ports: ClientPorts;
+  readonly #metadata: Metadata;
+  readonly #connections: Connections;
+  readonly #encoders = new EncoderPool();
+  /** By address. */
+  readonly #links = new Map<string, BrokerLink>();
+  /** Targets with anything in their lane. */
+  readonly #active = new Set<WriteTarget>();
+  readonly #dirty = new Set<WriteTarget>();
+  #pumpScheduled = false;
+  #timer: Timer | undefined;
+  #timerMs = Number.POSITIVE_INFINITY;
+  /** Flushes under way: nothing lingers. */
+  #hurries = 0;
+  #stopped = false;
+  #closed = false;
+
+  constructor(options: ClientOptions, ports: ClientPorts, metadata: Metadata, connections: Connections) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#metadata = metadata;
+    this.#connections = connections;
+    this.queue = new SendQueue(options.bufferBytesMax, options.sendsWaitingMax);
+    metadata.onChange(() => this.#leadersChanged());
+  }
+
+  target(topic: string, partition: number): WriteTarget {
+    const lane = new Lane<OutgoingBatch>({ inFlightMax: this.#options.inFlightBatchesMax, lingerMs: this.#options.lingerMs });
+    return { topic, partition, lane, link: undefined, triedNodeId: 0, triedTerm: 0, movedMs: 0 };
+  }
+
+  /** Whether `stop` or `close` was called: nothing more is to be appended by users. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** What waits and what is under way goes on; nothing new is taken. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /**
+   * Puts a record into the target's open batch. The caller has checked the record's size, and that there is room.
+   *
+   * @returns whether a batch was closed, for records without a key to go elsewhere
+   */
+  append(target: WriteTarget, record: OutgoingRecord, completion: Completion, { sentMs, bytesAtMost, batchBytesMax }: AppendLimits): boolean {
+    const { lane } = target;
+    const { deliveryTimeoutMs, batchBytes } = this.#options;
+    let batch = lane.open;
+    // A batch has one deadline, that of its first record: one much younger would be told too early, so it begins another.
+    if (batch === undefined || batch.bytes + bytesAtMost > batchBytesMax || sentMs + deliveryTimeoutMs * 0.9 > batch.deadlineMs) {
+      batch = new OutgoingBatch(
+        target.partition,
+        { openedMs: this.#ports.clock.monotonicMs(), deadlineMs: sentMs + deliveryTimeoutMs },
+        record.timestampMs,
+        this.#encoders,
+      );
+      lane.begin(batch);
+      this.#active.add(target);
+    }
+    this.queue.add(batch.add(record, completion));
+    const full = batch.bytes >= Math.min(batchBytes, batchBytesMax) || batch.records >= limits.batchRecords;
+    if (full) lane.close();
+    this.#touch(target);
+    return full;
+  }
+
+  /** Resolves once everything appended before was answered, one way or the other. */
+  async flush(): Promise<void> {
+    this.#hurries += 1;
+    try {
+      for (const target of this.#active) this.#touch(target);
+      await this.queue.turn(this.#ports.clock.monotonicMs());
+      for (const target of this.#active) this.#touch(target);
+      const waits: Promise<void>[] = [];
+      for (const target of this.#active) {
+        // The lane answers in order, but for what expires: so each batch is waited for.
+        for (const batch of target.lane.batches()) waits.push(new Promise((resolve) => batch.whenSettled(resolve)));
+      }
+      await Promise.all(waits);
+    } finally {
+      this.#hurries -= 1;
+    }
+  }
+
+  /** What is still under way is rejected. */
+  close(): void {
+    this.#stopped = true;
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.queue.expire(Number.POSITIVE_INFINITY, closedError);
+    for (const link of this.#links.values()) link.stream.close();
+    this.#links.clear();
+    for (const target of this.#active) {
+      for (const batch of target.lane.clear()) {
+        batch.reject(batch.attempts === 0 ? closedError() : unknownOutcome(target, "the client was closed", batch.lastError));
+        this.queue.release(batch.bytes);
+      }
+    }
+    this.#active.clear();
+  }
+
+  /** Something may be sent: look, once, after this turn's IO. */
+  #touch(target: WriteTarget): void {
+    this.#dirty.add(target);
+    if (this.#pumpScheduled || this.#closed) return;
+    this.#pumpScheduled = true;
+    this.#ports.clock.soon(() => this.#pump());
+  }
+
+  #pump(): void {
+    this.#pumpScheduled = false;
+    if (this.#closed) return;
+    const nowMs = this.#ports.clock.monotonicMs();
+    let wakeMs = this.#active.size > 0 ? nowMs + SWEEP_MS : Number.POSITIVE_INFINITY;
+    const targets = [...this.#dirty];
+    this.#dirty.clear();
+    for (const target of targets) wakeMs = Math.min(wakeMs, this.#sendFrom(target, nowMs));
+    for (const link of this.#links.values()) link.stream.flush();
+    this.#wakeAt(wakeMs);
+  }
+
+  /** Sends what the lane allows; returns when to look again. */
+  #sendFrom(target: WriteTarget, nowMs: number): number {
+    const leader = this.#metadata.cache.leader(target.topic, target.partition);
+    if (leader === undefined || target.lane.isEmpty) return Number.POSITIVE_INFINITY;
+    const link = this.#link(leader.nodeId, leader.address);
+    if (target.lane.inFlight.length > 0 && target.link !== link) return Number.POSITIVE_INFINITY;
+    if (!link.stream.writable) {
+      if (link.resumeMs > nowMs) return link.resumeMs;
+      link.stream.open();
+      return Number.POSITIVE_INFINITY;
+    }
+    target.link = link;
+    target.triedNodeId = leader.nodeId;
+    target.triedTerm = leader.term;
+    while (link.stream.writable) {
+      const batch = target.lane.take(nowMs, this.#hurries > 0);
+      if (batch === undefined) break;
+      batch.attempts += 1;
+      const timeoutMs = Math.max(1, Math.ceil(Math.min(this.#options.requestTimeoutMs, batch.deadlineMs - nowMs)));
+      link.stream.send(
+        { target, batch },
+        { topic: target.topic, partition: target.partition, acks: Acks[this.#options.acks], timeoutMs, batch: batch.message() },
+      );
+    }
+    return target.lane.wakeMs() ?? Number.POSITIVE_INFINITY;
+  }
+
+  #link(nodeId: number, address: string): BrokerLink {
+    const known = this.#links.get(address);
+    if (known !== undefined) return known;
+    const stream: ProduceStream<Attempt> = new ProduceStream(address, this.#connections, this.#ports.clock, {
+      onWritable: () => this.#touchAll(),
+      onResult: (attempt, result) => this.#answered(link, attempt, result),
+      onClosed: (error, unanswered) => this.#lost(link, error, unanswered),
+    });
+    const link: BrokerLink = { nodeId, stream, failures: 0, resumeMs: 0, lastError: undefined, suspectedMs: 0 };
+    this.#links.set(address, link);
+    return link;
+  }
+
+  #answered(link: BrokerLink, { target, batch }: Attempt, result: ProduceResult): void {
+    link.failures = 0;
+    if (result.leader !== null) this.#metadata.hint(target.topic, target.partition, result.leader);
+    if (result.error !== null) this.#failed(target, batch, fromStatus(result.error), link.nodeId);
+    else {
+      const overtaken = target.lane.acknowledged(batch);
+      batch.acknowledge(result.baseOffset);
+      this.#left(target, batch);
+      for (const other of overtaken) {
+        other.reject(overtakenError(target, other));
+        this.#left(target, other);
+      }
+    }
+    this.#touch(target);
+  }
+
+  #failed(target: WriteTarget, batch: OutgoingBatch, error: QuireError, nodeId: number): void {
+    const { lane } = target;
+    batch.lastError = error;
+    if (error.retry === "idempotent") batch.outcomeUnknown = true;
+    if (batch.settled || verdictOnWrite(error, this.#options.retryUnknown) === "reject") {
+      lane.rejected(batch);
+      batch.reject(error);
+      this.#left(target, batch);
+      return;
+    }
+    lane.failed(batch);
+    const leader = this.#metadata.cache.leader(target.topic, target.partition);
+    const elsewhere = leader !== undefined && leader.nodeId !== nodeId && lane.failuresInRow <= 1;
+    if (!elsewhere) lane.pauseUntil(this.#ports.clock.monotonicMs() + retryDelayMs(lane.failuresInRow, this.#options, this.#ports.random, error));
+  }
+
+  /** The connection is gone, and with it the answers. */
+  #lost(link: BrokerLink, error: QuireError, unanswered: readonly Attempt[]): void {
+    const { clock, random } = this.#ports;
+    link.failures += 1;
+    link.lastError = error;
+    if (unanswered.length === 0 || link.failures > 1) link.resumeMs = clock.monotonicMs() + retryDelayMs(link.failures, this.#options, random);
+    this.#metadata.suspect(link.nodeId);
+    for (const { target, batch } of unanswered) this.#unknown(target, batch, error);
+    this.#options.log.debug({ address: link.stream.address, error, unanswered: unanswered.length }, "produce stream lost");
+    this.#touchAll();
+  }
+
+  #unknown(target: WriteTarget, batch: OutgoingBatch, error: QuireError): void {
+    const unknown = unknownOutcome(target, error.message, error);
+    batch.lastError = unknown;
+    batch.outcomeUnknown = true;
+    if (batch.settled || !this.#options.retryUnknown) {
+      target.lane.rejected(batch);
+      batch.reject(unknown);
+      this.#left(target, batch);
+    } else target.lane.failed(batch);
+    this.#touch(target);
+  }
+
+  #left(target: WriteTarget, batch: OutgoingBatch): void {
+    if (target.lane.isEmpty) this.#active.delete(target);
+    this.queue.release(batch.bytes);
+  }
+
+  #leadersChanged(): void {
+    for (const target of this.#active) {
+      const leader = this.#metadata.cache.leader(target.topic, target.partition);
+      if (leader === undefined || (leader.nodeId === target.triedNodeId && leader.term === target.triedTerm)) continue;
+      target.lane.resume();
+      this.#touch(target);
+    }
+  }
+
+  #touchAll(): void {
+    for (const target of this.#active) this.#touch(target);
+  }
+
+  #wakeAt(atMs: number): void {
+    if (atMs >= this.#timerMs) return;
+    this.#timer?.cancel();
+    this.#timerMs = atMs;
+    this.#timer = this.#ports.clock.after(Math.max(0, atMs - this.#ports.clock.monotonicMs()), () => {
+      this.#timerMs = Number.POSITIVE_INFINITY;
+      this.#sweep();
+    });
+  }
+
+  #sweep(): void {
+    const nowMs = this.#ports.clock.monotonicMs();
+    const { deliveryTimeoutMs, stallMs } = this.#options;
+    this.queue.expire(
+      nowMs - deliveryTimeoutMs,
+      () =>
+        new QuireError(
+          "BUFFER_FULL",
+          `no room in the buffer within ${deliveryTimeoutMs} ms (deliveryTimeoutMs); ${this.queue.bytes} bytes wait to be acknowledged`,
+        ),
+    );
+    for (const target of this.#active) {
+      this.#expire(target, nowMs);
+      this.#giveUpOldLeader(target, nowMs);
+      this.#touch(target);
+    }
+    for (const link of this.#links.values()) {
+      if (link.stream.stalledMs(nowMs) < stallMs || nowMs - link.suspectedMs < stallMs) continue;
+      link.suspectedMs = nowMs;
+      this.#metadata.suspect(link.nodeId);
+    }
+  }
+
+  #expire(target: WriteTarget, nowMs: number): void {
+    for (const batch of target.lane.expire(nowMs)) {
+      if (batch.settled) continue;
+      const inFlight = target.lane.inFlight.includes(batch);
+      batch.reject(deadlineError(target, batch, { inFlight, deliveryTimeoutMs: this.#options.deliveryTimeoutMs, linkError: target.link?.lastError }));
+      if (!inFlight) this.#left(target, batch);
+    }
+  }
+
+  /** Batches sent to a leader that another has replaced, and that does not answer: paused, cut off, or dead without a word. */
+  #giveUpOldLeader(target: WriteTarget, nowMs: number): void {
+    const { lane, link } = target;
+    const leader = this.#metadata.cache.leader(target.topic, target.partition);
+    if (lane.inFlight.length === 0 || leader === undefined || link === undefined || leader.address === link.stream.address || leader.term <= target.triedTerm) {
+      target.movedMs = 0;
+      return;
+    }
+    if (target.movedMs === 0) target.movedMs = nowMs;
+    if (nowMs - target.movedMs < MOVED_GRACE_MS) return;
+    target.movedMs = 0;
+    link.stream.forget((attempt) => attempt.target === target);
+    const error = new QuireError("BROKER_UNREACHABLE", `broker ${link.nodeId} no longer leads ${target.topic}/${target.partition} and does not answer`);
+    for (const batch of [...lane.inFlight]) this.#unknown(target, batch, error);
+  }
+}

@@ -1,0 +1,47 @@
+/** When to try again, and how long to wait first. Pure: the caller brings errors, attempts and randomness. */
+
+import { unreachable } from "../base/assert.js";
+import type { QuireError } from "../base/errors.js";
+import type { Random } from "../base/ports.js";
+
+export interface DelayBounds {
+  readonly retryDelayMsMin: number;
+  readonly retryDelayMsMax: number;
+}
+
+/**
+ * The pause before attempt `attempt + 1`: doubles from the smallest to the largest, its second half random ("equal jitter",
+ * M. Brooker, Exponential Backoff and Jitter, 2015), so that many clients do not come back at once. A longer wish of the broker's is
+ * heeded, up to ten times the largest.
+ *
+ * @param attempt failures in a row, from 1
+ * @returns whole milliseconds
+ */
+export function retryDelayMs(attempt: number, bounds: DelayBounds, random: Random, error?: QuireError): number {
+  const ceiling = Math.min(bounds.retryDelayMsMax, bounds.retryDelayMsMin * 2 ** Math.min(attempt - 1, 30));
+  const half = Math.ceil(ceiling / 2);
+  const drawn = half + random.below(ceiling - half + 1);
+  return Math.max(drawn, Math.min(error?.retryAfterMs ?? 0, bounds.retryDelayMsMax * 10));
+}
+
+/** What becomes of a write that failed with `error`. */
+export type Verdict = "resend" | "reject";
+
+/** Nothing appended: send again. Unknown: only if the user accepts duplicates. All else: the user's to know. */
+export function verdictOnWrite(error: QuireError, retryUnknown: boolean): Verdict {
+  const { retry } = error;
+  switch (retry) {
+    case "never":
+      return "reject";
+    case "refresh":
+    case "wait":
+      return "resend";
+    case "idempotent":
+      return retryUnknown ? "resend" : "reject";
+    default:
+      return unreachable(retry);
+  }
+}
+
+/** Whether a request that changes nothing may be sent again after `error`. */
+export const mayRetryRead = (error: QuireError): boolean => error.retry !== "never";

@@ -1,0 +1,165 @@
+import type { Clock } from "../base/ports.js";
+import { NamedPosition, type PositionMessage } from "../wire/messages.js";
+import type { Admin, CreateTopicOptions, PartitionDescription, TopicDescription, UpdateTopicOptions } from "./admin.js";
+import type { CallLimits } from "./calls.js";
+import { abortable } from "./ports.js";
+import type { ReadOptions } from "./read-options.js";
+import type { OffsetLookup } from "./read-positions.js";
+import { Reader, type ReaderParts } from "./reader.js";
+import {
+  BulkCompletion,
+  checkSendAllOptions,
+  checkSendOptions,
+  type SendAllOptions,
+  type SendAllResult,
+  SendCompletion,
+  type SendOptions,
+  type SendResult,
+  writeRequest,
+} from "./send.js";
+import type { TopicWriter } from "./writer.js";
+
+/** A bulk send lets others have their turn after so many records. */
+const RECORDS_PER_TURN = 1_000;
+
+export interface TopicParts<Value> extends ReaderParts<Value> {
+  readonly writer: TopicWriter;
+  readonly admin: Admin;
+  readonly offsets: OffsetLookup;
+}
+
+/** One topic, its values being of type `Value`: what it takes and what it gives. Making one asks no broker. */
+export class Topic<Value> {
+  readonly name: string;
+  readonly #parts: TopicParts<Value>;
+
+  constructor(parts: TopicParts<Value>) {
+    this.name = parts.topic;
+    this.#parts = parts;
+  }
+
+  /**
+   * Sends one record. Resolves when it is acknowledged; retries by itself what was certainly not written (and, unless `retryUnknown` is
+   * false, what perhaps was), in order, until `deliveryTimeoutMs` is over. When the buffer is full it waits, which is your backpressure: await it.
+   *
+   * @throws QuireError RECORD_TOO_LARGE, TOPIC_NOT_FOUND, BUFFER_FULL, WRITE_OUTCOME_UNKNOWN, or the last failure when time was up
+   */
+  send(value: Value, options: SendOptions = {}): Promise<SendResult> {
+    return new Promise((resolve, reject) => {
+      checkSendOptions(options);
+      const { serializer, writer } = this.#parts;
+      const { signal } = options;
+      signal?.throwIfAborted();
+      const request = writeRequest(value, serializer, this.#clock.wallMs(), options);
+      if (signal === undefined) return writer.write(request, new SendCompletion(resolve, reject, request.timestampMs));
+      const sent = new Promise<SendResult>((done, failed) => writer.write(request, new SendCompletion(done, failed, request.timestampMs)));
+      abortable(sent, signal).then(resolve, reject);
+    });
+  }
+
+  /**
+   * Sends many records as fast as the brokers take them, in order, with one promise for all and memory bounded by the buffer. Stops at
+   * the first failure, waits for what is under way, then rejects with how many were acknowledged.
+   */
+  async sendAll(values: Iterable<Value> | AsyncIterable<Value>, options: SendAllOptions<Value> = {}): Promise<SendAllResult> {
+    checkSendAllOptions(options);
+    const { signal } = options;
+    const bulk = new BulkCompletion(options.onProgress);
+    if (Symbol.asyncIterator in values) {
+      for await (const value of values) {
+        signal?.throwIfAborted();
+        await this.#room(signal);
+        if (bulk.failure !== undefined) break;
+        this.#sendOne(value, options, bulk);
+      }
+    } else {
+      let turn = 0;
+      for (const value of values) {
+        if (++turn % RECORDS_PER_TURN === 0) await new Promise<void>((resolve) => this.#clock.soon(resolve));
+        signal?.throwIfAborted();
+        if (!this.#parts.writer.hasRoom) await this.#room(signal);
+        if (bulk.failure !== undefined) break;
+        this.#sendOne(value, options, bulk);
+      }
+    }
+    return await (signal === undefined ? bulk.result() : abortable(bulk.result(), signal));
+  }
+
+  /**
+   * Reads records, from all partitions at once or those given, in order within each. Iterate what it returns; nothing is fetched before.
+   *
+   * @throws QuireError INVALID_SETTING
+   */
+  read(options: ReadOptions = {}): Reader<Value> {
+    return new Reader(this.#parts, options);
+  }
+
+  create(options: CreateTopicOptions = {}): Promise<TopicDescription> {
+    return this.#parts.admin.createTopic(this.name, options);
+  }
+
+  describe(limits: CallLimits = {}): Promise<TopicDescription> {
+    return this.#parts.admin.getTopic(this.name, limits);
+  }
+
+  update(change: UpdateTopicOptions): Promise<TopicDescription> {
+    return this.#parts.admin.updateTopic(this.name, change);
+  }
+
+  /** Deletes the topic and its records. */
+  delete(limits: CallLimits = {}): Promise<void> {
+    return this.#parts.admin.deleteTopic(this.name, limits);
+  }
+
+  /** Where its partitions are and who leads them. */
+  async partitions(limits: CallLimits = {}): Promise<readonly PartitionDescription[]> {
+    return (await this.describe(limits)).partitionStates;
+  }
+
+  /**
+   * The offset of a place in each partition, by partition. `latest` is just past the last record, and includes everything acknowledged
+   * before the call.
+   */
+  async offsets(at: "earliest" | "latest" | Date | { readonly timestampMs: number }, limits: CallLimits = {}): Promise<ReadonlyMap<number, number>> {
+    const { metadata, closing, offsets } = this.#parts;
+    const route = await metadata.topic(this.name, limits);
+    const partitions = route.partitions.map((_, partition) => partition);
+    return await offsets.offsets(this.name, partitions, positionOf(at), limits, closing);
+  }
+
+  /** Moves a partition's leadership to another of its replicas. */
+  transferLeader(partition: number, nodeId: number, limits: CallLimits = {}): Promise<void> {
+    return this.#parts.admin.transferLeader(this.name, partition, nodeId, limits);
+  }
+
+  /** Forgets a partition's records before an offset, at most the high watermark; returns the first that is kept. */
+  trim(partition: number, beforeOffset: number, limits: CallLimits = {}): Promise<number> {
+    return this.#parts.admin.trim(this.name, partition, beforeOffset, limits);
+  }
+
+  get #clock(): Clock {
+    return this.#parts.ports.clock;
+  }
+
+  #room(signal: AbortSignal | undefined): Promise<void> {
+    const room = this.#parts.writer.room();
+    return signal === undefined ? room : abortable(room, signal);
+  }
+
+  #sendOne(value: Value, { key, headers, timestampMs, partition }: SendAllOptions<Value>, bulk: BulkCompletion): void {
+    const { serializer, writer } = this.#parts;
+    const request = writeRequest(value, serializer, timestampMs?.(value) ?? this.#clock.wallMs(), {
+      key: key?.(value),
+      ...(headers !== undefined && { headers: headers(value) ?? [] }),
+      ...(partition !== undefined && { partition }),
+    });
+    bulk.sending();
+    writer.write(request, bulk);
+  }
+}
+
+function positionOf(at: "earliest" | "latest" | Date | { readonly timestampMs: number }): PositionMessage {
+  if (at === "earliest") return { position: "named", named: NamedPosition.earliest };
+  if (at === "latest") return { position: "named", named: NamedPosition.latest };
+  return { position: "timestampMs", timestampMs: at instanceof Date ? at.getTime() : at.timestampMs };
+}

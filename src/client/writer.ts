@@ -1,0 +1,170 @@
+/** Writes to one topic: chooses partitions, checks sizes, and turns outcomes into what `send` and `sendAll` promised. */
+import { QuireError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
+import { closedError } from "./connections.js";
+import type { Metadata } from "./metadata.js";
+import type { TopicRoute } from "./metadata-cache.js";
+import type { ClientOptions } from "./options.js";
+import type { Completion, OutgoingRecord } from "./outgoing-batch.js";
+import { Partitioner } from "./partitioner.js";
+import type { ClientPorts } from "./ports.js";
+import type { Producer, WriteTarget } from "./producer.js";
+import type { WaitingSend } from "./send-queue.js";
+
+/** One record on its way in. */
+export interface WriteRequest extends OutgoingRecord {
+  /** Given by the user; otherwise the key decides. */
+  readonly partition: number | undefined;
+}
+
+export class TopicWriter {
+  readonly #topic: string;
+  readonly #options: ClientOptions;
+  readonly #ports: ClientPorts;
+  readonly #metadata: Metadata;
+  readonly #producer: Producer;
+  readonly #partitioner: Partitioner;
+  readonly #targets: WriteTarget[] = [];
+  /** Set while the topic's routes are being asked for: what is sent meanwhile follows in order. */
+  #early: Promise<void> | undefined;
+  #earlyCount = 0;
+
+  constructor(topic: string, options: ClientOptions, ports: ClientPorts, metadata: Metadata, producer: Producer) {
+    this.#topic = topic;
+    this.#options = options;
+    this.#ports = ports;
+    this.#metadata = metadata;
+    this.#producer = producer;
+    this.#partitioner = new Partitioner(ports.random);
+  }
+
+  /** Whether `write` takes a record at once. */
+  get hasRoom(): boolean {
+    return !this.#producer.stopped && this.#early === undefined && this.#metadata.cache.topic(this.#topic) !== undefined && this.#producer.queue.hasRoom;
+  }
+
+  /** Takes a record, at once or in its turn; `completion` is told what became of it. Never throws. */
+  write(request: WriteRequest, completion: Completion): void {
+    const sentMs = this.#ports.clock.monotonicMs();
+    if (this.hasRoom) this.#append(request, completion, sentMs);
+    else {
+      const inTurn = { sentMs, admit: () => this.#append(request, completion, sentMs), refuse: (error: QuireError) => completion.rejected(error, 1) };
+      this.#wait(inTurn);
+    }
+  }
+
+  /** Resolves when there is room. @throws QuireError why there will be none */
+  room(): Promise<void> {
+    if (this.hasRoom) return Promise.resolve();
+    return new Promise((resolve, reject) => this.#wait({ sentMs: this.#ports.clock.monotonicMs(), admit: resolve, refuse: reject }));
+  }
+
+  /** Resolves once nothing waits for the topic's routes any more. */
+  async settled(): Promise<void> {
+    await this.#early?.catch(() => {});
+  }
+
+  /** Until the topic is known and the buffer has room, in the order of the calls. */
+  #wait(send: WaitingSend): void {
+    if (this.#producer.stopped) send.refuse(closedError());
+    else if (this.#early === undefined && this.#metadata.cache.topic(this.#topic) !== undefined) this.#producer.queue.wait(send);
+    else if (this.#earlyCount >= this.#options.sendsWaitingMax) {
+      send.refuse(
+        new QuireError("BUFFER_FULL", `${this.#earlyCount} sends wait for the routes of topic ${this.#topic} (sendsWaitingMax); await what you send`),
+      );
+    } else this.#waitForTopic(send);
+  }
+
+  #waitForTopic(send: WaitingSend): void {
+    this.#early ??= this.#findTopic();
+    this.#earlyCount += 1;
+    this.#early.then(
+      () => {
+        this.#earlyCount -= 1;
+        if (this.#producer.queue.hasRoom) send.admit();
+        else this.#producer.queue.wait(send);
+      },
+      (error: QuireError) => {
+        this.#earlyCount -= 1;
+        send.refuse(error);
+      },
+    );
+  }
+
+  #findTopic(): Promise<void> {
+    const found = this.#metadata.topic(this.#topic, { timeoutMs: this.#options.deliveryTimeoutMs }).then(() => {});
+    // Registered before any sender's, so it runs before them: whoever sends from here on follows those who wait.
+    const done = (): void => {
+      this.#early = undefined;
+    };
+    found.then(done, done);
+    return found;
+  }
+
+  #append(request: WriteRequest, completion: Completion, sentMs: number): void {
+    const route = this.#metadata.cache.topic(this.#topic);
+    if (route === undefined) {
+      completion.rejected(new QuireError("TOPIC_NOT_FOUND", `topic ${this.#topic} was deleted`, { details: { topic: this.#topic } }), 1);
+      return;
+    }
+    const bytesAtMost = sizeAtMost(request);
+    const refused = this.#problem(request, route, bytesAtMost);
+    if (refused !== undefined) {
+      completion.rejected(refused, 1);
+      return;
+    }
+    const partition = request.partition ?? this.#partitioner.choose(request.key, route.partitions.length);
+    const closed = this.#producer.append(this.#target(partition), request, completion, { sentMs, bytesAtMost, batchBytesMax: batchBytesMax(route) });
+    if (closed) this.#partitioner.batchClosed(partition, route.partitions.length);
+  }
+
+  #target(partition: number): WriteTarget {
+    const known = this.#targets[partition];
+    if (known !== undefined) return known;
+    const target = this.#producer.target(this.#topic, partition);
+    this.#targets[partition] = target;
+    return target;
+  }
+
+  #problem(request: WriteRequest, route: TopicRoute, bytesAtMost: number): QuireError | undefined {
+    const recordBytesMax = Math.min(this.#metadata.cache.limits?.recordBytesMax || limits.recordBytes, limits.recordBytes, batchBytesMax(route));
+    if (bytesAtMost > recordBytesMax) {
+      const size = exactSize(request);
+      if (size > recordBytesMax) {
+        return new QuireError(
+          "RECORD_TOO_LARGE",
+          `a record of ${size} bytes is too large for topic ${this.#topic}; the limit is ${recordBytesMax}; store large things elsewhere and send where they are`,
+          {
+            details: { bytes: size, limit: recordBytesMax },
+          },
+        );
+      }
+    }
+    const { partition } = request;
+    if (partition !== undefined && (!Number.isInteger(partition) || partition < 0 || partition >= route.partitions.length)) {
+      return new QuireError("PARTITION_NOT_FOUND", `topic ${this.#topic} has no partition ${partition}; it has 0 to ${route.partitions.length - 1}`, {
+        details: { partition },
+      });
+    }
+    return undefined;
+  }
+}
+
+const batchBytesMax = (route: TopicRoute): number => Math.min(route.batchBytesMax || limits.batchBytes, limits.batchBytes);
+
+/** Tags and lengths of a record's fields, and of each header's, at most. */
+const RECORD_ENVELOPE = 40;
+const HEADER_ENVELOPE = 16;
+
+const lengthAtMost = (content: Uint8Array | string): number => (typeof content === "string" ? content.length * 3 : content.length);
+const lengthOf = (content: Uint8Array | string): number => (typeof content === "string" ? Buffer.byteLength(content) : content.length);
+
+/** Without looking at each character of a string. */
+const sizeAtMost = (record: OutgoingRecord): number => sizeBy(lengthAtMost, record);
+const exactSize = (record: OutgoingRecord): number => sizeBy(lengthOf, record);
+
+function sizeBy(length: (content: Uint8Array | string) => number, { key, value, headers }: OutgoingRecord): number {
+  let size = RECORD_ENVELOPE + (key === undefined ? 0 : length(key)) + (value === undefined ? 0 : length(value));
+  for (const header of headers) size += HEADER_ENVELOPE + length(header.key) + length(header.value);
+  return size;
+}
