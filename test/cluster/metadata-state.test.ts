@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { QuireError } from "../../src/base/errors.js";
+import { METADATA_REPLICA_SET } from "../../src/base/ids.js";
+import { type Command, decodeCommand, encodeCommand } from "../../src/cluster/commands.js";
+import { MetadataState, type TopicState } from "../../src/cluster/metadata-state.js";
+import { broker, founding, id, node, settings, spec } from "./examples.js";
+
+const refusal = (reason: string) => (error: unknown) => error instanceof QuireError && error.reason === reason;
+
+const create = (name: string, placements: number[][]): Command => ({
+  kind: "create-topic",
+  topicId: `id-of-${name}`,
+  createdMs: 5,
+  spec: spec(name, placements.length, placements[0]?.length ?? 1),
+  placements: placements.map((nodes) => nodes.map(node)),
+});
+
+test("the state begins with the founders as brokers and as voters of the metadata", () => {
+  const state = new MetadataState(founding(1, 2, 3));
+  assert.deepEqual([...state.brokers.keys()], [1, 2, 3]);
+  assert.deepEqual(state.wanted(METADATA_REPLICA_SET), {
+    voters: [1, 2, 3].map((n) => ({ replicaId: n, nodeId: n })),
+    w: 2,
+    r: 2,
+    learners: [],
+  });
+});
+
+test("a late broker becomes a learner of the metadata with an id of its own, the same each time it asks", () => {
+  const state = new MetadataState(founding(1, 2, 3));
+  const first = state.apply({ kind: "register-broker", broker: broker(7) });
+  const again = state.apply({ kind: "register-broker", broker: { ...broker(7), address: "moved:1" } });
+  assert.deepEqual(first.result, { metadataReplicaId: 4 });
+  assert.deepEqual(again.result, first.result);
+  assert.equal(state.brokers.get(node(7))?.address, "moved:1");
+  assert.deepEqual(state.wanted(METADATA_REPLICA_SET)?.learners, [{ replicaId: 4, nodeId: 7 }]);
+});
+
+test("a wiped broker gets new replica ids everywhere in one step, and its former disk may never come back", () => {
+  const state = new MetadataState(founding(1, 2, 3));
+  const created = state.apply(
+    create("orders", [
+      [1, 2, 3],
+      [2, 3, 1],
+    ]),
+  ).result as TopicState;
+  const { result, change } = state.apply({ kind: "register-broker", broker: broker(2, "new-disk") });
+  const former = new Set(created.assignments.flatMap((partition) => partition.replicas.map((replica) => replica.replicaId)));
+  for (const partition of state.topics.get("orders")?.assignments ?? []) {
+    const at = partition.replicas.findIndex((replica) => replica.nodeId === node(2));
+    const replica = partition.replicas[at];
+    assert.ok(replica !== undefined && !former.has(replica.replicaId), "a new id at the same place");
+    assert.equal(at, partition.partition === 0 ? 1 : 0, "the preferred leader stays the preferred leader");
+    assert.deepEqual(partition.initial, created.assignments[partition.partition]?.initial, "how the set began never changes");
+  }
+  assert.deepEqual(result, { metadataReplicaId: state.wanted(METADATA_REPLICA_SET)?.voters.find((voter) => voter.nodeId === node(2))?.replicaId });
+  assert.deepEqual(change.replicaSets, [0, 1, 2]);
+  assert.ok(state.isRetired("disk-2"));
+  assert.throws(() => state.apply({ kind: "register-broker", broker: broker(2) }), refusal("CLUSTER_MISMATCH"));
+  assert.throws(() => state.apply({ kind: "register-broker", broker: broker(9, "disk-2") }), refusal("CLUSTER_MISMATCH"));
+});
+
+test("a deleted set is known to be deleted, one not heard of yet is not", () => {
+  const state = new MetadataState(founding(1, 2, 3));
+  assert.equal(state.isDeleted(id(1)), false);
+  state.apply(create("orders", [[1, 2, 3]]));
+  assert.equal(state.isDeleted(id(1)), false);
+  state.apply({ kind: "delete-topic", name: "orders" });
+  assert.equal(state.isDeleted(id(1)), true);
+  assert.equal(state.isDeleted(id(2)), false);
+  assert.equal(state.isDeleted(METADATA_REPLICA_SET), false);
+  const again = state.apply(create("orders", [[1, 2, 3]])).result as TopicState;
+  assert.equal(again.assignments[0]?.replicaSetId, 2, "ids are never used again");
+});
+
+test("of two racing commands the second is refused, with values that say why", () => {
+  const state = new MetadataState(founding(1, 2, 3));
+  const { topicId } = state.apply(create("orders", [[1, 2, 3]])).result as TopicState;
+  assert.throws(
+    () => state.apply(create("orders", [[1, 2, 3]])),
+    (error) => error instanceof QuireError && error.reason === "TOPIC_ALREADY_EXISTS" && error.details["asRequested"] === "true",
+  );
+  const grow: Command = { kind: "update-topic", name: "orders", topicId, partitionsBefore: 1, added: [[node(1), node(2), node(3)]] };
+  state.apply(grow);
+  assert.throws(() => state.apply(grow), refusal("CONFLICT"));
+  assert.throws(() => state.apply({ ...grow, topicId: "another", added: [] }), refusal("CONFLICT"));
+  assert.throws(() => state.apply({ ...grow, partitionsBefore: 2, added: [], writeQuorum: 1 }), refusal("INVALID_QUORUM"));
+  assert.throws(() => state.apply({ kind: "delete-topic", name: "nothing" }), refusal("TOPIC_NOT_FOUND"));
+  assert.throws(() => state.apply(create("elsewhere", [[1, 2, 9]])), refusal("CONFLICT"));
+  assert.throws(() => state.apply(create("twice", [[1, 2, 2]])), refusal("CONFLICT"));
+});
+
+test("W and R of a topic change for all partitions, and the beginning of each set is kept", () => {
+  const state = new MetadataState(founding(1, 2, 3));
+  const { topicId } = state.apply(create("orders", [[1, 2, 3]])).result as TopicState;
+  state.apply({
+    kind: "update-topic",
+    name: "orders",
+    topicId,
+    partitionsBefore: 1,
+    added: [[3, 1, 2].map(node)],
+    writeQuorum: 3,
+    settings: { retentionMs: 60_000 },
+  });
+  const topic = state.topics.get("orders");
+  assert.deepEqual([topic?.version, topic?.partitions, topic?.writeQuorum, topic?.settings.retentionMs], [2, 2, 3, 60_000]);
+  assert.deepEqual([state.wanted(id(1))?.w, state.wanted(id(2))?.w], [3, 3]);
+  assert.deepEqual(
+    topic?.assignments.map((partition) => partition.initial.w),
+    [2, 3],
+  );
+});
+
+test("a command of a newer version halts clearly instead of being skipped", () => {
+  assert.deepEqual(decodeCommand(encodeCommand({ kind: "delete-topic", name: "x" })), { kind: "delete-topic", name: "x" });
+  assert.throws(() => decodeCommand(Buffer.from('{"version":1,"kind":"paint-topic"}')), refusal("UNSUPPORTED"));
+  assert.throws(() => decodeCommand(Buffer.from('{"version":2,"kind":"delete-topic","name":"x"}')), refusal("UNSUPPORTED"));
+});
+
+test("a snapshot of another cluster or of a newer format is refused", () => {
+  const state = new MetadataState(founding(1));
+  const other = { ...founding(1), clusterId: "another" };
+  assert.throws(() => state.restore(new MetadataState(other).snapshot()), refusal("CLUSTER_MISMATCH"));
+  assert.throws(() => state.restore(Buffer.from('{"version":9}')), refusal("UNSUPPORTED"));
+});
+
+const nodes = fc.integer({ min: 1, max: 6 });
+const names = fc.constantFrom("a", "b", "c");
+const placements = fc.integer({ min: 1, max: 3 }).chain((n) => fc.array(fc.array(nodes, { minLength: n, maxLength: n }), { minLength: 1, maxLength: 3 }));
+const commands: fc.Arbitrary<Command> = fc.oneof(
+  fc
+    .record({ nodeId: nodes, disk: fc.integer({ min: 1, max: 3 }) })
+    .map(({ nodeId, disk }): Command => ({ kind: "register-broker", broker: broker(nodeId, `disk-${nodeId}-${disk}`) })),
+  fc.record({ name: names, placements, w: fc.integer({ min: 1, max: 3 }) }).map(({ name, placements: rows, w }) => {
+    const command = create(name, rows) as Extract<Command, { kind: "create-topic" }>;
+    return { ...command, spec: { ...command.spec, writeQuorum: w } };
+  }),
+  fc.record({ name: names, before: fc.integer({ min: 1, max: 4 }), added: placements, w: fc.option(fc.integer({ min: 1, max: 3 })) }).map(
+    ({ name, before, added, w }): Command => ({
+      kind: "update-topic",
+      name,
+      topicId: `id-of-${name}`,
+      partitionsBefore: before,
+      added: added.map((row) => row.map(node)),
+      ...(w !== null && { writeQuorum: w }),
+      settings: { ...settings, retentionMs: before * 1_000 },
+    }),
+  ),
+  names.map((name): Command => ({ kind: "delete-topic", name })),
+);
+
+test("replay, or a snapshot anywhere and the rest, give the same state; refusals change nothing; ids are never used twice", () => {
+  fc.assert(
+    fc.property(fc.array(commands, { maxLength: 25 }), fc.nat(25), (list, cut) => {
+      const state = new MetadataState(founding(1, 2, 3));
+      let restored = new MetadataState(founding(1, 2, 3));
+      const initial = new Map<number, string>();
+      const owner = new Map<number, string>();
+      list.forEach((command, at) => {
+        if (at === cut) {
+          const copy = new MetadataState(founding(1, 2, 3));
+          copy.restore(restored.snapshot());
+          restored = copy;
+        }
+        const before = state.snapshot();
+        try {
+          state.apply(decodeCommand(encodeCommand(command)));
+        } catch (error) {
+          assert.ok(error instanceof QuireError, String(error));
+          assert.deepEqual(state.snapshot(), before);
+        }
+        try {
+          restored.apply(command);
+        } catch (error) {
+          assert.ok(error instanceof QuireError);
+        }
+        for (const topic of state.topics.values()) {
+          for (const partition of topic.assignments) {
+            const begun = JSON.stringify(partition.initial);
+            assert.equal(initial.get(partition.replicaSetId) ?? begun, begun);
+            initial.set(partition.replicaSetId, begun);
+            for (const { replicaId, nodeId } of partition.replicas) {
+              const now = `${partition.replicaSetId}@${nodeId}@${state.brokers.get(nodeId)?.incarnation}`;
+              assert.equal(owner.get(replicaId) ?? now, now, "a replica id belongs to one set on one disk, for ever");
+              owner.set(replicaId, now);
+            }
+          }
+        }
+      });
+      assert.equal(restored.snapshot().toString(), state.snapshot().toString());
+    }),
+    { numRuns: 300 },
+  );
+});
