@@ -1,4 +1,3 @@
-import { crc32 } from "node:zlib";
 import type { EntryKindCode } from "./entry-kind.js";
 import type { LogIndex, Offset, Term } from "./ids.js";
 import type { RecordBatchHeader } from "./record-batch.js";
@@ -20,20 +19,3 @@ export interface Frame {
 
 /** The offset just past the frame's last record. */
 export const endOffsetOf = (frame: Frame): Offset => (frame.baseOffset + frame.batch.recordCount) as Offset;
-
-/** A frame of any kind but `records`: no records, no timestamps, and the checksum of its body. */
-export function stateFrame(entry: Omit<Frame, "batch">): Frame {
-  const batch: RecordBatchHeader = {
-    recordCount: 0,
-    compression: 0,
-    baseTimestampMs: 0,
-    maxTimestampMs: 0,
-    producerId: 0,
-    producerEpoch: 0,
-    baseSequence: 0,
-    priority: 0,
-    crc32: crc32(entry.body),
-    uncompressedBytes: entry.body.length,
-  };
-  return { index: entry.index, term: entry.term, kind: entry.kind, baseOffset: entry.baseOffset, batch, body: entry.body };
-}

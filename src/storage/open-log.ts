@@ -1,0 +1,93 @@
+import { indexPlus, logIndex, offset, term } from "../base/ids.js";
+import type { Doubt } from "../consensus/types.js";
+import { CHECKPOINT_FORMAT, CHECKPOINT_NAME, type Checkpoint, decodeCheckpoint, FAILED_NAME } from "./checkpoint.js";
+import type { Files } from "./files.js";
+import type { Durable } from "./group-commit.js";
+import { LogRecovery, newerRelease, readSegmentHeader } from "./log-recovery.js";
+import type { LogState } from "./log-state.js";
+import { mergeDoubts } from "./recovery.js";
+import { firstIndexesOf } from "./segment.js";
+
+export interface OpenedLog {
+  readonly state: LogState;
+  readonly durable: Durable;
+  readonly doubt: Doubt | undefined;
+  /** Whether the checkpoint on disk says all of this. */
+  readonly isCheckpointed: boolean;
+}
+
+export interface OpenLogOptions {
+  readonly files: Files;
+  readonly folder: string;
+  /** True: no log here means an empty one. False: no log here means that it was lost. */
+  readonly isNew: boolean;
+  /** Names the time since the machine was started; empty when unknown. */
+  readonly bootId: string;
+}
+
+/** What the folder said before any entry was looked at. */
+interface Base {
+  readonly checkpoint: Checkpoint;
+  /** Found while reading it. */
+  readonly doubt: Doubt | undefined;
+  /** The checkpoint has to be written anew. */
+  readonly isRepaired: boolean;
+}
+
+/**
+ * Brings a log's folder into order and says what is in it: everything from the checkpoint on is read and checked, what cannot
+ * be kept is removed, and what is kept is synced. The doubt is on disk before the bytes that caused it go.
+ *
+ * @throws QuireError DATA_FOLDER_MISMATCH when a newer release wrote here
+ */
+export async function openLog(options: OpenLogOptions): Promise<OpenedLog> {
+  const { files, folder, bootId } = options;
+  const names = (await files.list(folder)) ?? [];
+  const base = await loadBase(options, names);
+  const recovery = new LogRecovery(files, folder, base.checkpoint, names);
+  const isWhole = await recovery.checkKnownSegments();
+  if (isWhole) await recovery.scanTail();
+  const { deferredIn } = base.checkpoint;
+  const mayBeBehind = deferredIn !== undefined && (deferredIn === "" || deferredIn !== bootId);
+  const behind: Doubt | undefined = mayBeBehind ? { kind: "torn", from: indexPlus(recovery.state.lastIndex, 1) } : undefined;
+  const doubt = mergeDoubts(mergeDoubts(base.checkpoint.doubt, base.doubt), mergeDoubts(recovery.doubt, behind));
+  const isCheckpointed = await recovery.finish(doubt, base.isRepaired || mayBeBehind);
+  return { state: recovery.state, durable: recovery.durable, doubt, isCheckpointed };
+}
+
+/** Makes an empty log's folder, or one in which a log was lost. */
+async function loadBase({ files, folder, isNew }: OpenLogOptions, names: readonly string[]): Promise<Base> {
+  const checkpoint = await load(files, folder, names, CHECKPOINT_NAME);
+  const failed = await load(files, folder, names, FAILED_NAME);
+  if (failed !== undefined && failed !== "damaged" && (checkpoint === undefined || checkpoint === "damaged" || failed.group >= checkpoint.group)) {
+    // One more than any group that the failure left behind, so that this mark is never taken for a fresh one.
+    return { checkpoint: { ...failed, group: failed.group + 1 }, doubt: undefined, isRepaired: true };
+  }
+  if (checkpoint !== undefined && checkpoint !== "damaged") {
+    const from = indexPlus(checkpoint.segments.at(-1)?.last ?? checkpoint.logStart.index, 1);
+    return { checkpoint, doubt: failed === "damaged" ? { kind: "torn", from } : undefined, isRepaired: failed !== undefined };
+  }
+  const [first] = firstIndexesOf(names);
+  const start = first === undefined ? undefined : await readSegmentHeader(files, folder, first);
+  const logStart = { index: logIndex((start?.start.first ?? 1) - 1), term: start?.start.previousTerm ?? term(0) };
+  const empty: Checkpoint = {
+    format: CHECKPOINT_FORMAT,
+    logStart,
+    startOffset: start?.start.baseOffset ?? offset(0),
+    segments: [],
+    termRuns: [],
+    group: 0,
+    index: null,
+  };
+  if (first === undefined) await files.makeFolder(folder);
+  const isFresh = isNew && first === undefined && checkpoint === undefined;
+  return { checkpoint: empty, doubt: isFresh ? undefined : { kind: "damaged", from: indexPlus(logStart.index, 1) }, isRepaired: true };
+}
+
+async function load(files: Files, folder: string, names: readonly string[], name: string): Promise<Checkpoint | "damaged" | undefined> {
+  const bytes = names.includes(name) ? await files.readAll(`${folder}/${name}`) : undefined;
+  if (bytes === undefined) return undefined;
+  const checkpoint = decodeCheckpoint(bytes);
+  if (checkpoint === "newer") throw newerRelease(folder);
+  return checkpoint ?? "damaged";
+}

@@ -1,0 +1,350 @@
+import { assert } from "../base/assert.js";
+import { EntryKind } from "../base/entry-kind.js";
+import { QuireError } from "../base/errors.js";
+import { endOffsetOf, type Frame } from "../base/frame.js";
+import { type LogIndex, logIndex, type Offset, type Term } from "../base/ids.js";
+import type { Clock } from "../base/ports.js";
+import type { Doubt, LogPosition, TermRun } from "../consensus/types.js";
+import { CHECKPOINT_FORMAT, type Checkpoint, CheckpointFile, encodeCheckpoint, FAILED_NAME } from "./checkpoint.js";
+import { type Files, writeFile } from "./files.js";
+import { GroupCommit } from "./group-commit.js";
+import type { Log, LogCallbacks, LogSettings, SegmentInfo } from "./log.js";
+import { LogReader } from "./log-reader.js";
+import type { LogState } from "./log-state.js";
+import { type OpenedLog, openLog } from "./open-log.js";
+import type { OpenSegments } from "./open-segments.js";
+import { mergeDoubts } from "./recovery.js";
+import { indexName, segmentName } from "./segment.js";
+import type { TailCache, TailWindow } from "./tail-cache.js";
+
+export interface SegmentedLogOptions {
+  readonly files: Files;
+  /** Of this log alone; made if need be. */
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly settings: LogSettings;
+  readonly callbacks: LogCallbacks;
+  /** Shared by all logs of a broker. */
+  readonly tailCache: TailCache;
+  /** Shared by all logs of a broker. */
+  readonly openSegments: OpenSegments;
+  /** Whether no log in the folder means an empty one (the replica was just created) or one that was lost. */
+  readonly isNew: boolean;
+  /** Names the time since the machine was started; empty when unknown. Only matters to flush mode `interval`. */
+  readonly bootId: string;
+}
+
+/** Opens or creates a log in files. @throws QuireError DATA_FOLDER_MISMATCH when a newer release wrote it */
+export async function openSegmentedLog(options: SegmentedLogOptions): Promise<SegmentedLog> {
+  return new SegmentedLog(options, await openLog(options));
+}
+
+/** The log port over segment files; what it promises is said there. One object per replica, opened with `openSegmentedLog`. */
+export class SegmentedLog implements Log {
+  readonly #options: SegmentedLogOptions;
+  readonly #state: LogState;
+  readonly #window: TailWindow;
+  readonly #commit: GroupCommit;
+  readonly #reader: LogReader;
+  readonly #checkpoint: CheckpointFile;
+  #settings: LogSettings;
+  #doubt: Doubt | undefined;
+  /** The boot in which entries began to be acknowledged before they are synced. */
+  #deferredIn: string | undefined;
+  /** Raised whenever entries go, so that a read under way notices. */
+  #epoch = 0;
+  #failureMark: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+  /** Whether a checkpoint would say something new. */
+  #isChanged: boolean;
+  /** Last entry that was reported. */
+  #syncedIndex: LogIndex;
+
+  constructor(options: SegmentedLogOptions, { state, durable, doubt, isCheckpointed }: OpenedLog) {
+    const { files, folder, clock, openSegments } = options;
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#state = state;
+    this.#doubt = doubt;
+    this.#isChanged = !isCheckpointed;
+    this.#syncedIndex = durable.index;
+    this.#window = options.tailCache.window();
+    this.#checkpoint = new CheckpointFile(files, folder, () => this.#image());
+    const shared = { files, folder, state, window: this.#window, openSegments };
+    this.#commit = new GroupCommit({
+      ...shared,
+      clock,
+      settings: () => this.#settings,
+      checkpoint: this.#checkpoint,
+      durable,
+      synced: (last) => this.#synced(last),
+      failed: (error) => this.#failed(error),
+      markDeferred: () => this.#markDeferred(),
+    });
+    this.#reader = new LogReader({ ...shared, writtenIndex: () => this.#commit.writtenIndex });
+  }
+
+  get logStart(): LogPosition {
+    return this.#state.logStart;
+  }
+
+  get lastIndex(): LogIndex {
+    return this.#state.lastIndex;
+  }
+
+  get syncedIndex(): LogIndex {
+    return this.#syncedIndex;
+  }
+
+  get startOffset(): Offset {
+    return this.#state.startOffset;
+  }
+
+  get endOffset(): Offset {
+    return this.#state.endOffset;
+  }
+
+  get bytes(): number {
+    return this.#state.bytes;
+  }
+
+  get termRuns(): readonly TermRun[] {
+    return this.#state.termRuns;
+  }
+
+  get syncs(): number {
+    return this.#commit.syncs;
+  }
+
+  get doubt(): Doubt | undefined {
+    return this.#doubt;
+  }
+
+  append(frames: readonly Frame[]): void {
+    this.#assertUsable();
+    this.#isChanged = true;
+    const nowMs = this.#options.clock.wallMs();
+    for (const frame of frames) {
+      const { index, term, baseOffset, batch } = frame;
+      this.#state.append({ index, term, baseOffset, batch, bodyBytes: frame.body.length }, this.#settings, nowMs);
+      this.#window.push(frame);
+    }
+    this.#commit.wake();
+  }
+
+  truncate(from: LogIndex): void {
+    this.#assertUsable();
+    assert(from > this.logStart.index, () => `cannot truncate from ${from}: the log begins after ${this.logStart.index}`);
+    if (from > this.lastIndex) return;
+    this.#isChanged = true;
+    const removed = this.#state.cut(from, this.#reader.placeOf(from));
+    this.#window.cut(from);
+    this.#epoch += 1;
+    this.#syncedIndex = logIndex(Math.min(this.#syncedIndex, from - 1));
+    this.#commit.cut(from, removed);
+  }
+
+  readCached(from: LogIndex, through: LogIndex, bytesMax: number): Frame[] | undefined {
+    this.#assertKept(from);
+    const last = logIndex(Math.min(through, this.lastIndex));
+    return from > last ? [] : this.#window.read(from, last, bytesMax);
+  }
+
+  async read(from: LogIndex, through: LogIndex, bytesMax: number): Promise<Frame[]> {
+    const cached = this.readCached(from, through, bytesMax);
+    if (cached !== undefined) return cached;
+    return this.#repeated(async () => {
+      this.#assertKept(from);
+      const last = logIndex(Math.min(through, this.lastIndex));
+      return from > last ? [] : this.#reader.read(from, last, bytesMax);
+    });
+  }
+
+  indexOfOffset(offset: Offset): Promise<LogIndex> {
+    return this.#repeated(async () => {
+      assert(offset >= this.startOffset && offset < this.endOffset, () => `offset ${offset} is not in ${this.startOffset} to ${this.endOffset}`);
+      const inMemory = this.#inMemory((frame) => frame.batch.recordCount > 0 && endOffsetOf(frame) > offset, {
+        onlyIf: (oldest) => oldest.baseOffset <= offset,
+      });
+      if (inMemory !== undefined) return inMemory.index;
+      const segment = this.#state.segmentOfOffset(offset);
+      assert(segment !== undefined, "an offset that the log holds is in a segment");
+      const found = await this.#reader.find(
+        segment,
+        (index) => index.atOrBeforeOffset(offset),
+        (header) => header.batch.recordCount > 0 && header.baseOffset + header.batch.recordCount > offset,
+      );
+      if (found !== undefined) return found.index;
+      throw new QuireError("LOG_CORRUPT", `no entry holds offset ${offset}, though the log should; the other replicas have it`, { details: { offset } });
+    });
+  }
+
+  findTimestamp(timestampMs: number): Promise<{ index: LogIndex; baseOffset: Offset } | undefined> {
+    return this.#repeated(async () => {
+      const isLate = ({ kind, batch }: Pick<Frame, "kind" | "batch">): boolean => kind === EntryKind.records && batch.maxTimestampMs >= timestampMs;
+      for (const segment of this.#state.segments) {
+        if (segment.maxTimestampMs < timestampMs) continue;
+        if (segment.first > this.#commit.writtenIndex) break;
+        const found = await this.#reader.find(segment, (index) => index.beforeTimestamp(timestampMs), isLate);
+        if (found !== undefined) return { index: found.index, baseOffset: found.baseOffset };
+      }
+      const frame = this.#inMemory(isLate, { onlyIf: () => true });
+      return frame && { index: frame.index, baseOffset: frame.baseOffset };
+    });
+  }
+
+  termAt(index: LogIndex): Term | undefined {
+    return this.#state.termAt(index);
+  }
+
+  segments(): readonly SegmentInfo[] {
+    return this.#state.infos();
+  }
+
+  async dropThrough(through: LogIndex): Promise<LogPosition> {
+    this.#assertUsable();
+    const { files, folder, openSegments } = this.#options;
+    const dropped = this.#state.drop(logIndex(Math.min(through, this.#commit.durable.index)));
+    if (dropped.length === 0) return this.logStart;
+    const { logStart } = this;
+    this.#epoch += 1;
+    await this.#unlessFailed(this.#checkpoint.write());
+    for (const segment of dropped) {
+      openSegments.forget(segment);
+      await this.#unlessFailed(files.remove(`${folder}/${segmentName(segment.first)}`));
+      await this.#unlessFailed(files.remove(`${folder}/${indexName(segment.first)}`));
+    }
+    return logStart;
+  }
+
+  async reset(start: LogPosition, startOffset: Offset): Promise<void> {
+    this.#assertUsable();
+    const removed = this.#state.reset(start, startOffset);
+    this.#window.clear();
+    this.#epoch += 1;
+    this.#syncedIndex = start.index;
+    this.#commit.reset(removed);
+    await this.#commit.idle();
+  }
+
+  async clearDoubt(): Promise<void> {
+    this.#assertUsable();
+    if (this.#doubt === undefined) return;
+    this.#doubt = undefined;
+    await this.#unlessFailed(this.#checkpoint.write());
+  }
+
+  configure(settings: LogSettings): void {
+    this.#settings = settings;
+  }
+
+  /** Idempotent. After a failure it only closes: nothing is written or synced again. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#commit.failure === undefined) await this.#commit.idle().catch(() => undefined);
+    if (this.#commit.failure === undefined && this.#isChanged) {
+      this.#deferredIn = undefined;
+      await this.#checkpoint.write().catch((error: Error) => this.#commit.fail(error));
+    }
+    await this.#failureMark;
+    await this.#commit.close();
+    this.#epoch += 1;
+    for (const segment of this.#state.segments) this.#options.openSegments.forget(segment);
+    this.#window.clear();
+  }
+
+  /** The first frame in memory for which `isWanted` holds, if the oldest one there is old enough to say so. */
+  #inMemory(isWanted: (frame: Frame) => boolean, { onlyIf }: { onlyIf: (oldest: Frame) => boolean }): Frame | undefined {
+    const { oldest } = this.#window;
+    if (oldest === undefined || !onlyIf(oldest)) return undefined;
+    for (let index = Math.max(oldest.index, this.logStart.index + 1); index <= this.lastIndex; index++) {
+      const frame = this.#window.get(logIndex(index));
+      if (frame !== undefined && isWanted(frame)) return frame;
+    }
+    return undefined;
+  }
+
+  /** A read that met a truncation may have seen half of it: it is done again. */
+  async #repeated<T>(read: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const epoch = this.#epoch;
+      try {
+        const found = await read();
+        if (epoch === this.#epoch) return found;
+      } catch (error) {
+        if (epoch === this.#epoch) throw readFailure(error);
+      }
+      if (this.#closing !== undefined) throw new QuireError("SHUTTING_DOWN", "the log is being closed");
+    }
+  }
+
+  #synced(last: LogPosition): void {
+    this.#syncedIndex = last.index;
+    this.#options.callbacks.onSynced(last);
+  }
+
+  /**
+   * Leaves a mark that entries not known to be synced are to be forgotten, and of which no sync is needed: after a failed
+   * sync the kernel may show pages that are not on disk, and a mark in the same memory lasts as long as they do.
+   */
+  #failed(error: Error): void {
+    const { files, folder, callbacks } = this.#options;
+    const lost: Doubt = { kind: "torn", from: logIndex(this.#commit.durable.index + 1) };
+    const isAhead = this.#syncedIndex > this.#commit.durable.index;
+    const doubt = mergeDoubts(this.#doubt, isAhead ? lost : undefined);
+    const mark = encodeCheckpoint({ ...this.#image(), group: this.#commit.groupNumber, ...(doubt && { doubt }) });
+    this.#failureMark = writeFile(files, `${folder}/${FAILED_NAME}`, mark, { sync: false }).catch(() => undefined);
+    callbacks.onFailed(error);
+  }
+
+  async #markDeferred(): Promise<void> {
+    this.#deferredIn = this.#options.bootId;
+    await this.#checkpoint.write();
+  }
+
+  #image(): Checkpoint {
+    const { index, place, group } = this.#commit.durable;
+    const numbers = this.#state.segmentOf(index)?.index?.upTo(place.position);
+    return {
+      format: CHECKPOINT_FORMAT,
+      ...this.#state.imageThrough(index, place),
+      group,
+      index: numbers ?? null,
+      ...(this.#doubt && { doubt: this.#doubt }),
+      ...(this.#deferredIn !== undefined && { deferredIn: this.#deferredIn }),
+    };
+  }
+
+  async #unlessFailed(step: Promise<void>): Promise<void> {
+    try {
+      await step;
+    } catch (error) {
+      this.#commit.fail(error as Error);
+      throw error;
+    }
+  }
+
+  #assertUsable(): void {
+    if (this.#closing !== undefined) throw new QuireError("SHUTTING_DOWN", "the log is being closed");
+    const { failure } = this.#commit;
+    if (failure === undefined) return;
+    throw new QuireError("REPLICA_FAILED", `this log stopped: ${failure.message}; restart the broker once its disk works`, { cause: failure });
+  }
+
+  #assertKept(from: LogIndex): void {
+    if (from > this.logStart.index) return;
+    throw new QuireError("OFFSET_OUT_OF_RANGE", `log index ${from} was dropped; the log begins after ${this.logStart.index}`, {
+      details: { index: from, logStart: this.logStart.index },
+    });
+  }
+}
+
+/** What the disk cannot give back is as lost as what it gives back wrong. */
+function readFailure(error: unknown): unknown {
+  if (!(error instanceof Error) || !("code" in error) || error.code !== "EIO") return error;
+  return new QuireError("LOG_CORRUPT", `a log cannot be read: ${error.message}; check the disk; the other replicas have what is lost here`, { cause: error });
+}

@@ -1,0 +1,149 @@
+import { assert } from "../base/assert.js";
+import type { Frame } from "../base/frame.js";
+import { frameBytes } from "../base/frame-codec.js";
+import { type LogIndex, logIndex } from "../base/ids.js";
+
+/** What a frame costs beyond its bytes: objects, slots, the slice. */
+const OVERHEAD_BYTES = 300;
+/** Logs looked at for one frame to drop, so that a write is never held up by a long search. */
+const TRIES_MAX = 32;
+
+/**
+ * The ends of all of a broker's logs in memory, within one budget; the oldest frames go first, whichever log's they are.
+ * Frames that are not written yet stay whatever the budget: the log's own writer takes them from here. How many
+ * bytes those are is bounded by what producers and leaders may have under way.
+ */
+export class TailCache {
+  readonly bytesMax: number;
+  #bytes = 0;
+  /** One token per frame in order of age; the log whose oldest frame it stands for. Some stand for frames truncated since. */
+  #tokens: (TailWindow | undefined)[] = [];
+  #oldest = 0;
+
+  /** `bytesMax` is counted with what the frames' objects cost. */
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  window(): TailWindow {
+    return new TailWindow({
+      added: (window, bytes) => this.#added(window, bytes),
+      removed: (bytes) => {
+        this.#bytes -= bytes;
+      },
+    });
+  }
+
+  #added(window: TailWindow, bytes: number): void {
+    this.#bytes += bytes;
+    this.#tokens.push(window);
+    for (let tries = 0; this.#bytes > this.bytesMax && tries < TRIES_MAX && this.#oldest < this.#tokens.length; tries++) {
+      const oldest = this.#tokens[this.#oldest];
+      this.#tokens[this.#oldest++] = undefined;
+      if (oldest !== undefined && !oldest.dropOldest() && oldest.size > 0) this.#tokens.push(oldest);
+    }
+    if (this.#oldest > 1_024 && this.#oldest > this.#tokens.length / 2) {
+      this.#tokens = this.#tokens.slice(this.#oldest);
+      this.#oldest = 0;
+    }
+  }
+}
+
+interface TailBudget {
+  added(window: TailWindow, bytes: number): void;
+  removed(bytes: number): void;
+}
+
+/** The end of one log in memory: frames without a gap up to the last one appended. */
+export class TailWindow {
+  readonly #budget: TailBudget;
+  #frames: (Frame | undefined)[] = [];
+  /** Frames before this slot are gone. */
+  #oldest = 0;
+  #writtenIndex = 0;
+
+  constructor(budget: TailBudget) {
+    this.#budget = budget;
+  }
+
+  get size(): number {
+    return this.#frames.length - this.#oldest;
+  }
+
+  /** The oldest frame here. */
+  get oldest(): Frame | undefined {
+    return this.#frames[this.#oldest];
+  }
+
+  /** Frames through this index are in files and may be dropped. */
+  set writtenIndex(index: LogIndex) {
+    this.#writtenIndex = index;
+  }
+
+  push(frame: Frame): void {
+    const last = this.#frames.at(-1);
+    assert(last === undefined || frame.index === last.index + 1, "the frames in memory have no gap");
+    this.#frames.push(frame);
+    this.#budget.added(this, costOf(frame));
+  }
+
+  get(index: LogIndex): Frame | undefined {
+    const { oldest } = this;
+    return oldest === undefined || index < oldest.index ? undefined : this.#frames[this.#oldest + index - oldest.index];
+  }
+
+  /** Frames from `from` through `through` while they fit into `bytesMax`, at least one; undefined when the first is not here. */
+  read(from: LogIndex, through: LogIndex, bytesMax: number): Frame[] | undefined {
+    const first = this.get(from);
+    if (first === undefined) return undefined;
+    const found = [first];
+    let bytes = frameBytes(first);
+    for (let index = from + 1; index <= through; index++) {
+      const frame = this.get(logIndex(index));
+      if (frame === undefined || bytes + frameBytes(frame) > bytesMax) break;
+      bytes += frameBytes(frame);
+      found.push(frame);
+    }
+    return found;
+  }
+
+  /** Forgets frames from `from` on. */
+  cut(from: LogIndex): void {
+    this.#writtenIndex = Math.min(this.#writtenIndex, from - 1);
+    for (let last = this.#frames.at(-1); last !== undefined && last.index >= from; last = this.#frames.at(-1)) {
+      this.#frames.pop();
+      this.#budget.removed(costOf(last));
+    }
+    if (this.size === 0) this.#clear();
+  }
+
+  /** Forgets the oldest frame if it is written; says whether it did. */
+  dropOldest(): boolean {
+    const { oldest } = this;
+    if (oldest === undefined || oldest.index > this.#writtenIndex) return false;
+    this.#frames[this.#oldest++] = undefined;
+    this.#budget.removed(costOf(oldest));
+    if (this.size === 0) this.#clear();
+    else if (this.#oldest > 64 && this.#oldest > this.#frames.length / 2) {
+      this.#frames = this.#frames.slice(this.#oldest);
+      this.#oldest = 0;
+    }
+    return true;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.cut(logIndex(0));
+  }
+
+  #clear(): void {
+    this.#frames = [];
+    this.#oldest = 0;
+  }
+}
+
+const costOf = (frame: Frame): number => frameBytes(frame) + OVERHEAD_BYTES;
