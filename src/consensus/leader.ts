@@ -18,8 +18,8 @@ type HeartbeatReply = Extract<Message, { kind: "heartbeat-reply" }>;
 
 /** R voters elected this replica: it begins its term with a no-op, so that what came before can commit (rule 3). */
 export function becomeLeader<P>(state: State<P>): void {
-  const self = state.membership.member(state.self);
-  assert(self !== undefined && state.doubt === undefined, "a leader is a member with a whole log");
+  const self = state.membership.formerMember(state.self);
+  assert(self !== undefined && state.doubt === undefined, "a leader is, or was just now, a member, and its log is whole");
   state.role = "leader";
   state.leader = self;
   const leadership: Leadership = {

@@ -39,8 +39,26 @@ export class Membership {
   }
 
   isVoter(id: ReplicaId): boolean {
-    const { voters, incoming } = this.current;
-    return has(voters, id) || (incoming !== undefined && has(incoming.voters, id));
+    return votesIn(this.current, id);
+  }
+
+  /**
+   * Who may stand: the voters, and while the configuration is not known to be committed those of the one before it too.
+   * A leader that removes itself may be the only one whose log can still commit that (Ongaro's dissertation, 4.2.2).
+   */
+  mayStand(id: ReplicaId, commit: LogIndex): boolean {
+    if (this.isVoter(id)) return true;
+    const before = this.#history.at(-2)?.configuration;
+    return this.index > commit && before !== undefined && votesIn(before, id);
+  }
+
+  /** A member of the configuration in force, or of the latest one that names it. */
+  formerMember(id: ReplicaId): Member | undefined {
+    for (let at = this.#history.length - 1; at >= 0; at--) {
+      const found = membersOf(this.#history[at]?.configuration ?? this.current).find((member) => member.replicaId === id);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   /** Whether `id` alone makes up every quorum. */
@@ -103,6 +121,8 @@ export function leaveJoint({ incoming, learners }: Configuration): Configuration
 }
 
 const has = (members: readonly Member[], id: ReplicaId): boolean => members.some((member) => member.replicaId === id);
+
+const votesIn = ({ voters, incoming }: Configuration, id: ReplicaId): boolean => has(voters, id) || (incoming !== undefined && has(incoming.voters, id));
 
 /** Whether both say the same of voters, W and R. */
 export const sameQuorums = (a: Configuration, b: Configuration): boolean =>

@@ -141,9 +141,9 @@ export function setTicking<P>(state: State<P>, needed: boolean): void {
   state.effects.push({ kind: "ticking", needed });
 }
 
-/** Whether this replica may stand: a voter with a whole log that is not being replaced. */
+/** Whether this replica may stand: one of the voters, with a whole log that is not being replaced. */
 export const isPromotable = <P>(state: State<P>): boolean =>
-  state.membership.isVoter(state.self) && state.doubt === undefined && state.following.installing === undefined;
+  state.membership.mayStand(state.self, state.commit) && state.doubt === undefined && state.following.installing === undefined;
 
 /** Whether it leads and an entry of its own term has committed (rule 3). */
 export const isServing = <P>(state: State<P>): boolean => state.leadership !== undefined && state.commit >= state.leadership.termStart;
