@@ -1,0 +1,206 @@
+/** Brokers over real gRPC and real connections that keep records in arrays: what the client library is tested against. */
+import * as grpc from "@grpc/grpc-js";
+import { QuireError } from "../../src/base/errors.js";
+import type { MetadataMessage, TopicMessage, WatchMetadataResponse } from "../../src/wire/admin-messages.js";
+import type { Init, OffsetAnswer, ProduceBatch, ProduceResponse, ProduceResult, RecordBatch } from "../../src/wire/messages.js";
+import type { Handlers } from "../../src/wire/method.js";
+import { adminService, clusterService, fetchService, produceService } from "../../src/wire/services.js";
+import { toServiceError, toStatus } from "../../src/wire/status.js";
+import { FakeCluster, type FakeNode, offsetOf } from "./fake-cluster.js";
+import { FakeSubscriptions } from "./fake-subscriptions.js";
+import { TcpProxy } from "./tcp-proxy.js";
+
+/** A cluster with its brokers running; `stop` ends them. */
+export async function startFakeCluster(brokers = 3): Promise<{ cluster: FakeCluster; stop: () => Promise<void> }> {
+  const cluster = new FakeCluster();
+  const started: FakeBroker[] = [];
+  for (let nodeId = 1; nodeId <= brokers; nodeId++) started.push(await FakeBroker.start(cluster, nodeId));
+  cluster.brokers.push(...started);
+  return {
+    cluster,
+    stop: async () => {
+      for (const broker of started) await broker.close();
+    },
+  };
+}
+
+class FakeBroker implements FakeNode {
+  readonly nodeId: number;
+  readonly cluster: FakeCluster;
+  readonly #server = new grpc.Server({ "grpc.max_receive_message_length": -1 });
+  #proxy: TcpProxy | undefined;
+  /** Subscribe streams say nothing at all. */
+  mute = false;
+  subscribeStreams = 0;
+  metadataStreams = 0;
+  heartbeatMs = 50;
+  /** By all Subscribe streams. */
+  sentBytes = 0;
+  /** A topic that this broker has not heard of yet. */
+  hiddenTopic = "";
+
+  private constructor(cluster: FakeCluster, nodeId: number) {
+    this.cluster = cluster;
+    this.nodeId = nodeId;
+  }
+
+  static async start(cluster: FakeCluster, nodeId: number): Promise<FakeBroker> {
+    const broker = new FakeBroker(cluster, nodeId);
+    const add = (service: object, handlers: object): void =>
+      broker.#server.addService(service as grpc.ServiceDefinition, handlers as grpc.UntypedServiceImplementation);
+    add(produceService, { Produce: (call: Parameters<Handlers<typeof produceService>["Produce"]>[0]) => broker.#produce(call) });
+    add(clusterService, broker.#clusterHandlers());
+    add(adminService, broker.#adminHandlers());
+    add(fetchService, {
+      Subscribe: (call: Parameters<Handlers<typeof fetchService>["Subscribe"]>[0]) => new FakeSubscriptions(broker, call),
+      ListOffsets: broker.#listOffsets,
+    });
+    const port = await new Promise<number>((resolve, reject) => {
+      broker.#server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error)));
+    });
+    broker.#proxy = await TcpProxy.start(port);
+    return broker;
+  }
+
+  get address(): string {
+    return this.proxy.address;
+  }
+
+  get proxy(): TcpProxy {
+    if (this.#proxy === undefined) throw new Error("the broker is started");
+    return this.#proxy;
+  }
+
+  async close(): Promise<void> {
+    await this.#proxy?.close();
+    this.#server.forceShutdown();
+  }
+
+  #produce(call: Parameters<Handlers<typeof produceService>["Produce"]>[0]): void {
+    let turn = Promise.resolve();
+    call.on("data", (request: { batches: readonly ProduceBatch[] }) => {
+      for (const batch of request.batches) {
+        turn = turn.then(async () => {
+          const result = await this.#take(batch);
+          const response: Init<ProduceResponse> = { results: result === undefined ? [] : [result] };
+          if (result !== undefined && !call.destroyed) call.write(response);
+        });
+      }
+    });
+    call.on("error", () => {});
+    call.on("end", () => call.end());
+  }
+
+  async #take(produce: ProduceBatch): Promise<Init<ProduceResult> | undefined> {
+    const { topic, partition, correlationId, batch } = produce;
+    this.cluster.received.push({ nodeId: this.nodeId, batch: produce });
+    const wish = await this.cluster.onBatch(produce, this);
+    const refuse = (error: QuireError): Init<ProduceResult> => ({
+      correlationId,
+      error: toStatus(error),
+      leader: this.cluster.topics.has(topic) ? this.cluster.hint(topic, partition) : null,
+    });
+    if (wish instanceof QuireError) return refuse(wish);
+    if (wish === "drop") return this.proxy.drop() as undefined;
+    try {
+      if (this.cluster.partition(topic, partition).leader !== this.nodeId)
+        return refuse(new QuireError("NOT_LEADER", `broker ${this.nodeId} does not lead ${topic}/${partition}`));
+      const baseOffset = this.cluster.append(topic, partition, batch as RecordBatch);
+      if (wish === "append-and-drop") return this.proxy.drop() as undefined;
+      if (wish === "swallow") return undefined;
+      return { correlationId, baseOffset, replicasOnDisk: 2, leader: this.cluster.hint(topic, partition) };
+    } catch (error) {
+      return refuse(error as QuireError);
+    }
+  }
+
+  #clusterHandlers(): Pick<Handlers<typeof clusterService>, "GetMetadata" | "WatchMetadata"> {
+    const { cluster } = this;
+    const view = (): MetadataMessage => {
+      const all = cluster.metadata(this.nodeId);
+      return { ...all, topics: all.topics.filter((topic) => topic.name !== this.hiddenTopic) };
+    };
+    return {
+      GetMetadata: (call, callback) => {
+        const { topics } = call.request;
+        const all = view();
+        callback(null, { metadata: { ...all, topics: all.topics.filter((topic) => topics.length === 0 || topics.includes(topic.name)) } });
+      },
+      WatchMetadata: (call) => {
+        this.metadataStreams += 1;
+        const tell = (): void => {
+          const response: Init<WatchMetadataResponse> = { change: "snapshot", snapshot: view() };
+          call.write(response);
+        };
+        cluster.watchers.add(tell);
+        const heartbeat = setInterval(() => call.write({ change: "heartbeat", heartbeat: {} }), this.heartbeatMs);
+        call.on("cancelled", () => {
+          cluster.watchers.delete(tell);
+          clearInterval(heartbeat);
+        });
+        tell();
+      },
+    };
+  }
+
+  #adminHandlers(): object {
+    const { cluster } = this;
+    const described = (name: string): Init<TopicMessage> => {
+      const { topicId, partitions } = cluster.topicMetadata(name);
+      return {
+        name,
+        topicId,
+        partitions: partitions.length,
+        replicas: 3,
+        writeQuorum: 2,
+        readQuorum: 2,
+        settings: { flushMode: 1 },
+        version: 1,
+        partitionStates: partitions,
+      };
+    };
+    const guarded =
+      <Request, Response>(answer: (request: Request) => Response) =>
+      (call: grpc.ServerUnaryCall<Request, Response>, callback: grpc.sendUnaryData<Response>): void => {
+        try {
+          callback(null, answer(call.request));
+        } catch (error) {
+          callback(toServiceError(error));
+        }
+      };
+    return {
+      CreateTopic: guarded(({ topic }: { topic: TopicMessage }) => {
+        if (cluster.topics.has(topic.name)) throw new QuireError("TOPIC_ALREADY_EXISTS", `topic ${topic.name} exists`);
+        cluster.createTopic(topic.name, topic.partitions || 1);
+        return { topic: described(topic.name) };
+      }),
+      GetTopic: guarded(({ name }: { name: string }) => {
+        if (!cluster.topics.has(name)) throw new QuireError("TOPIC_NOT_FOUND", `no topic ${name}`);
+        return { topic: described(name) };
+      }),
+      ListTopics: guarded(({ pageToken, namePrefix }: { pageToken: string; namePrefix: string }) => {
+        // Pages of one, so that paging is exercised.
+        const names = [...cluster.topics.keys()].filter((name) => name.startsWith(namePrefix)).sort();
+        const at = pageToken === "" ? 0 : names.indexOf(pageToken);
+        return { topics: names.slice(at, at + 1).map(described), nextPageToken: names[at + 1] ?? "" };
+      }),
+      DeleteTopic: guarded(({ name }: { name: string }) => {
+        if (!cluster.topics.delete(name)) throw new QuireError("TOPIC_NOT_FOUND", `no topic ${name}`);
+        cluster.changed();
+        return {};
+      }),
+    };
+  }
+
+  readonly #listOffsets: Handlers<typeof fetchService>["ListOffsets"] = (call, callback) => {
+    const answers = call.request.queries.map(({ topic, partition, position }): Init<OffsetAnswer> => {
+      try {
+        const log = this.cluster.partition(topic, partition);
+        return { offset: offsetOf(log, position), leader: this.cluster.hint(topic, partition) };
+      } catch (error) {
+        return { error: toStatus(error as QuireError) };
+      }
+    });
+    callback(null, { answers });
+  };
+}
