@@ -78,10 +78,16 @@ class FakeBroker implements FakeNode {
 
   #produce(call: Parameters<Handlers<typeof produceService>["Produce"]>[0]): void {
     let turn = Promise.resolve();
+    // What arrived behind the batch at which the connection broke never arrived, as it were.
+    let broken = false;
     call.on("data", (request: { batches: readonly ProduceBatch[] }) => {
       for (const batch of request.batches) {
         turn = turn.then(async () => {
-          const result = await this.#take(batch);
+          if (broken) return;
+          const result = await this.#take(batch, () => {
+            broken = true;
+            this.proxy.drop();
+          });
           const response: Init<ProduceResponse> = { results: result === undefined ? [] : [result] };
           if (result !== undefined && !call.destroyed) call.write(response);
         });
@@ -91,7 +97,7 @@ class FakeBroker implements FakeNode {
     call.on("end", () => call.end());
   }
 
-  async #take(produce: ProduceBatch): Promise<Init<ProduceResult> | undefined> {
+  async #take(produce: ProduceBatch, drop: () => void): Promise<Init<ProduceResult> | undefined> {
     const { topic, partition, correlationId, batch } = produce;
     this.cluster.received.push({ nodeId: this.nodeId, batch: produce });
     const wish = await this.cluster.onBatch(produce, this);
@@ -101,13 +107,14 @@ class FakeBroker implements FakeNode {
       leader: this.cluster.topics.has(topic) ? this.cluster.hint(topic, partition) : null,
     });
     if (wish instanceof QuireError) return refuse(wish);
-    if (wish === "drop") return this.proxy.drop() as undefined;
+    if (wish === "drop") drop();
+    if (wish === "drop") return undefined;
     try {
       if (this.cluster.partition(topic, partition).leader !== this.nodeId)
         return refuse(new QuireError("NOT_LEADER", `broker ${this.nodeId} does not lead ${topic}/${partition}`));
       const baseOffset = this.cluster.append(topic, partition, batch as RecordBatch);
-      if (wish === "append-and-drop") return this.proxy.drop() as undefined;
-      if (wish === "swallow") return undefined;
+      if (wish === "append-and-drop") drop();
+      if (wish !== undefined) return undefined;
       return { correlationId, baseOffset, replicasOnDisk: 2, leader: this.cluster.hint(topic, partition) };
     } catch (error) {
       return refuse(error as QuireError);
