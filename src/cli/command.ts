@@ -24,13 +24,14 @@ export function command<const P extends OptionTable, const O extends OptionTable
       for (const [name, positional] of Object.entries(spec.positionals ?? {})) y.positional(name, positional as never);
       y.options(spec.options)
         .strict()
-        .fail(refuseUsage(Object.keys(spec.options)))
+        .fail(refuseUsage({ usage: spec.usage, options: Object.keys(spec.options) }))
         .epilogue(EXIT_CODES_HELP);
       for (const [example, what] of spec.examples ?? []) y.example(example, what);
       return y;
     },
     handler: async (args) => {
       try {
+        checkNumbers(args, spec.options);
         // yargs has checked names and types by the same table.
         await spec.run(args as unknown as InferredOptionTypes<P> & InferredOptionTypes<O>);
       } catch (thrown) {
@@ -48,7 +49,7 @@ export const commandGroup = (name: string, summary: string, commands: readonly C
     for (const inner of commands) y.command(inner);
     return y
       .demandCommand(1, `Say which: quire ${name} ${commands.map(wordOf).join("|")}`)
-      .fail(refuseUsage([], commands.map(wordOf)))
+      .fail(refuseUsage({ usage: `${name} COMMAND`, commands: commands.map(wordOf) }))
       .strict();
   },
   handler: () => {},
@@ -56,8 +57,22 @@ export const commandGroup = (name: string, summary: string, commands: readonly C
 
 export const wordOf = ({ command: usage }: CommandModule): string => String(usage).split(" ")[0] ?? "";
 
+/** yargs makes NaN of what is no number. @throws QuireError INVALID_FIELD */
+function checkNumbers(args: Readonly<Record<string, unknown>>, options: OptionTable): void {
+  for (const [name, { type }] of Object.entries(options)) {
+    const given = type === "number" ? [args[name]].flat() : [];
+    if (given.some((value) => Number.isNaN(value))) throw new QuireError("INVALID_FIELD", `--${name} takes a number`);
+  }
+}
+
+interface Words {
+  readonly usage: string;
+  readonly options?: readonly string[];
+  readonly commands?: readonly string[];
+}
+
 /** Wrong words: says what was probably meant. @throws QuireError INVALID_FIELD */
-export function refuseUsage(options: readonly string[], commands: readonly string[] = []) {
+export function refuseUsage({ usage, options = [], commands = [] }: Words) {
   return (message: string | null, error: Error | undefined): void => {
     if (error !== undefined && error.name !== "YError") throw error;
     const wrong = /^Unknown (?:arguments?|commands?): (.+)$/.exec(message ?? "")?.[1]?.split(", ") ?? [];
@@ -66,7 +81,8 @@ export function refuseUsage(options: readonly string[], commands: readonly strin
       const meant = suggest(word, isCommand ? commands : [...options, "help", "version"]);
       return meant === undefined ? [] : [`did you mean ${isCommand ? meant : `--${meant}`}?`];
     });
-    throw new QuireError("INVALID_FIELD", `${[message, ...hints].join("; ")}\nAdd --help to see what there is.`);
+    const problem = message?.startsWith("Not enough non-option arguments") === true ? `Too few words: quire … ${usage}` : message;
+    throw new QuireError("INVALID_FIELD", `${[problem, ...hints].join("; ")}\nAdd --help to see what there is.`);
   };
 }
 

@@ -3,12 +3,31 @@
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { checkEnvironment } from "../config/resolve.js";
-import { refuseUsage, reportError, wordOf } from "./command.js";
+import { commandGroup, refuseUsage, reportError, wordOf } from "./command.js";
+import { clusterStatusCommand } from "./commands/cluster-status.js";
 import { configCommand } from "./commands/config.js";
+import { consumeCommand } from "./commands/consume.js";
+import { devCommand } from "./commands/dev.js";
+import { produceCommand } from "./commands/produce.js";
+import { serverCommand } from "./commands/server.js";
+import { topicCreateCommand } from "./commands/topic-create.js";
+import { topicDeleteCommand } from "./commands/topic-delete.js";
+import { topicDescribeCommand } from "./commands/topic-describe.js";
+import { topicExplainCommand } from "./commands/topic-explain.js";
+import { topicListCommand } from "./commands/topic-list.js";
 import { EXIT_CODES_HELP } from "./exit-codes.js";
 import { endQuietlyWithoutReader } from "./signals.js";
 
-const commands = [configCommand];
+const topicCommands = [topicCreateCommand, topicListCommand, topicDescribeCommand, topicExplainCommand, topicDeleteCommand];
+const commands = [
+  devCommand,
+  serverCommand,
+  commandGroup("topic", "Create, list, describe, explain and delete topics", topicCommands),
+  produceCommand,
+  consumeCommand,
+  commandGroup("cluster", "Look at the cluster", [clusterStatusCommand]),
+  configCommand,
+];
 
 endQuietlyWithoutReader();
 try {
@@ -20,7 +39,7 @@ try {
     .command(commands)
     .demandCommand(1, "Say which command")
     .strict()
-    .fail(refuseUsage([], commands.map(wordOf)))
+    .fail(refuseUsage({ usage: "COMMAND", commands: commands.map(wordOf) }))
     .help()
     .alias("h", "help")
     .version()

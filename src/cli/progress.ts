@@ -1,4 +1,4 @@
-import { Format, SingleBar } from "cli-progress";
+import progressBars from "cli-progress";
 import { formatBytes } from "../config/units.js";
 
 /** How far a long piece of work is, for people; on standard error, and only where that is a terminal. */
@@ -12,7 +12,7 @@ export interface Progress {
 export function showProgress({ what, totalBytes }: { what: string; totalBytes: number }): Progress {
   if (process.stderr.isTTY !== true) return { update() {}, stop() {} };
   const known = totalBytes > 0;
-  const bar = new SingleBar({
+  const bar = new progressBars.SingleBar({
     stream: process.stderr,
     clearOnComplete: true,
     hideCursor: true,
@@ -21,7 +21,7 @@ export function showProgress({ what, totalBytes }: { what: string; totalBytes: n
     format: (options, params, payload: { records?: number }) => {
       const records = `${(payload.records ?? 0).toLocaleString("en")} records`;
       if (!known) return `${what}  ${records}  ${Math.round(params.value / 1024).toLocaleString("en")} KiB`;
-      const drawn = Format.BarFormat(params.progress, options);
+      const drawn = progressBars.Format.BarFormat(params.progress, options);
       return `${what}  ${drawn}  ${Math.floor(params.progress * 100)}%  ${records} of ${formatBytes(totalBytes)}`;
     },
     barsize: 30,

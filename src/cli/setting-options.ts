@@ -1,6 +1,5 @@
 /** The settings of a broker as options of a command. */
 import type { Options } from "yargs";
-import { readSettingsFile } from "../config/read-file.js";
 import { resolve } from "../config/resolve.js";
 import { flagOf, type Resolved, settingNames, settings } from "../config/settings.js";
 
@@ -19,8 +18,11 @@ export const settingOptions: Readonly<Record<string, Options>> = Object.fromEntr
 export const fileOption = { type: "string", alias: "c", requiresArg: true, describe: "A file of settings, YAML or JSON; also QUIRE_CONFIG" } as const;
 
 /** @throws QuireError INVALID_SETTING */
-export function resolveFrom(args: Readonly<Record<string, unknown>>, environment: NodeJS.ProcessEnv): Resolved {
+export async function resolveFrom(args: Readonly<Record<string, unknown>>, environment: NodeJS.ProcessEnv): Promise<Resolved> {
   const name = typeof args["config"] === "string" ? args["config"] : environment["QUIRE_CONFIG"];
   const flags = Object.fromEntries(settingNames.map((setting) => [flagOf(setting), args[flagOf(setting)]]));
-  return resolve({ environment, flags, ...(name === undefined ? {} : { file: readSettingsFile(name) }) });
+  if (name === undefined) return resolve({ environment, flags });
+  // Only who has a file waits for a parser of YAML.
+  const { readSettingsFile } = await import("../config/read-file.js");
+  return resolve({ environment, flags, file: readSettingsFile(name) });
 }

@@ -14,7 +14,7 @@ export const configCommand = command({
     ["QUIRE_RACK=a $0 config --rack b", "flags win over the environment, the environment over the file"],
   ],
   async run(args) {
-    const { config, origins } = resolveFrom(args, process.env);
+    const { config, origins } = await resolveFrom(args, process.env);
     if (args.json) {
       printJson(Object.fromEntries(settingNames.map((name) => [name, { value: settingValue(config, name), from: origins[name], variable: variableOf(name) }])));
     } else {

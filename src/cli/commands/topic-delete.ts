@@ -1,0 +1,32 @@
+import { createInterface } from "node:readline/promises";
+import { command } from "../command.js";
+import { ExitCode } from "../exit-codes.js";
+import { print, printJson } from "../output.js";
+import { jsonOption, sessionOptions, withQuire } from "../session.js";
+
+export const topicDeleteCommand = command({
+  usage: "delete <topic>",
+  summary: "Delete a topic and its records",
+  positionals: { topic: { type: "string", demandOption: true, describe: "Its name" } },
+  options: { yes: { type: "boolean", alias: "y", default: false, describe: "Do not ask" }, ...jsonOption, ...sessionOptions },
+  examples: [["$0 topic delete orders --yes", "without being asked"]],
+  async run(args) {
+    if (!args.yes && process.stdin.isTTY === true && !(await confirm(args.topic))) {
+      process.exitCode = ExitCode.interrupted;
+      return;
+    }
+    await withQuire(args, (quire) => quire.topic(args.topic).delete());
+    if (args.json) return printJson({ deleted: args.topic });
+    print(`Topic ${args.topic} and its records are deleted.`);
+  },
+});
+
+/** Only people are asked: a script has said what it wants. */
+async function confirm(topic: string): Promise<boolean> {
+  const dialogue = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return (await dialogue.question(`Delete ${topic} and all its records? Type its name: `)).trim() === topic;
+  } finally {
+    dialogue.close();
+  }
+}
