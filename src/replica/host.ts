@@ -13,8 +13,8 @@ import type { Payload, Peers, Replica, ReplicaEnvelope, ReplicaHost, ReplicaSpec
 
 /** Where the logs of this broker's replicas are. */
 export interface LogFactory {
-  /** `isNew`: no log on disk means an empty one; otherwise it means that it was lost. */
-  open(record: ReplicaRecord, isNew: boolean, settings: LogSettings, callbacks: LogCallbacks): Promise<Log>;
+  /** Opens the replica's log, or makes an empty one for a replica that never took part in anything. */
+  open(record: ReplicaRecord, settings: LogSettings, callbacks: LogCallbacks): Promise<Log>;
   delete(record: ReplicaRecord): Promise<void>;
 }
 
@@ -32,6 +32,12 @@ export interface HostOptions {
   readonly machineFor: (replicaSetId: ReplicaSetId) => { machine: StateMachine; cutPolicy: CutPolicy };
   /** Role, term, leader or `serving` of a replica changed. */
   readonly leadershipChanged: (replica: Replica) => void;
+}
+
+/** One line of what a broker says that it leads. */
+export interface LeadershipClaim {
+  readonly replicaSetId: ReplicaSetId;
+  readonly leads: boolean;
 }
 
 /**
@@ -119,12 +125,22 @@ export class LocalHost implements ReplicaHost {
     }
   }
 
-  /** A live broker says that it no longer leads a set it led: as good a hint as a broken connection. */
-  leaderResigned(nodeId: NodeId, id: ReplicaSetId): void {
-    const replica = this.#replicas.get(id);
-    if (replica?.leader?.nodeId !== nodeId) return;
-    replica.step({ kind: "peer-down", nodeId });
-    if (!this.#down.has(nodeId)) replica.step({ kind: "peer-up", nodeId });
+  /**
+   * What a live broker says that it leads. A quiet follower hears nothing else of its leader, so a leadership that is no
+   * longer claimed is as good a hint as a broken connection. Those that tick find out by themselves.
+   */
+  leadershipsTold(from: NodeId, claims: readonly LeadershipClaim[], full: boolean): void {
+    const resigned = full ? this.#quietFollowersOf(from) : new Set<LocalReplica>();
+    for (const { replicaSetId, leads } of claims) {
+      const replica = this.#replicas.get(replicaSetId);
+      if (replica === undefined) continue;
+      if (leads) resigned.delete(replica);
+      else if (isQuietFollowerOf(replica, from)) resigned.add(replica);
+    }
+    for (const replica of resigned) {
+      replica.step({ kind: "peer-down", nodeId: from });
+      if (!this.#down.has(from)) replica.step({ kind: "peer-up", nodeId: from });
+    }
   }
 
   /** Stops every replica, each with a last checkpoint, a few at a time. */
@@ -180,6 +196,12 @@ export class LocalHost implements ReplicaHost {
     return this.#records;
   }
 
+  #quietFollowersOf(leader: NodeId): Set<LocalReplica> {
+    const quiet = new Set<LocalReplica>();
+    for (const replica of this.#replicas.values()) if (isQuietFollowerOf(replica, leader)) quiet.add(replica);
+    return quiet;
+  }
+
   #forget(replica: LocalReplica): void {
     this.#replicas.delete(replica.replicaSetId);
     this.#awake.delete(replica);
@@ -207,6 +229,9 @@ export class LocalHost implements ReplicaHost {
     for (const replica of this.#awake) replica.tick();
   }
 }
+
+const isQuietFollowerOf = (replica: LocalReplica, leader: NodeId): boolean =>
+  !replica.ticking && replica.role !== "leader" && replica.leader?.nodeId === leader;
 
 const hasMemberOn = (replica: LocalReplica, nodeId: NodeId): boolean => {
   const { voters, learners, incoming } = replica.configuration;

@@ -37,18 +37,16 @@ export interface OpenOptions {
 export async function openReplica(options: OpenOptions): Promise<LocalReplica> {
   const { spec, store, machine } = options;
   await discardFormer(options);
-  const isNew = options.known?.replicaId !== spec.replicaId;
+  await createIfAbsent(options);
   let replica: LocalReplica | undefined;
   let failedEarly: Error | undefined;
-  const log = await options.logs.open(spec, isNew, spec.logSettings, {
+  const log = await options.logs.open(spec, spec.logSettings, {
     onSynced: (last) => replica?.synced(last),
     onFailed: (error) => {
       if (replica === undefined) failedEarly = error;
       else replica.fail(error);
     },
   });
-  // After its log: from here on, a log that is not there was lost.
-  if (isNew) await create(options);
   await finishInstall(options, log);
   const snapshots = await store.snapshots(spec.replicaSetId);
   const snapshot = startingSnapshot(snapshots, log);
@@ -97,7 +95,8 @@ async function discardFormer({ spec, known, store, logs, logger }: OpenOptions):
   await store.removeReplica(spec.replicaSetId);
 }
 
-async function create({ spec, store, machine }: OpenOptions): Promise<void> {
+async function createIfAbsent({ spec, known, store, machine }: OpenOptions): Promise<void> {
+  if (known?.replicaId === spec.replicaId) return;
   const beginning: LogPosition = { index: logIndex(0), term: term(0) };
   await store.createReplica(
     { replicaSetId: spec.replicaSetId, replicaId: spec.replicaId },

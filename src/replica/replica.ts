@@ -309,6 +309,8 @@ export class LocalReplica implements Replica {
       frames.push(frame);
     }
     this.log.append(frames);
+    // A new segment may have begun right after what is applied: this is the moment for the snapshot at its predecessor's end.
+    if (this.#snapshots.due(this.appliedIndex, 0)) this.#saveSnapshot();
   }
 
   /** The place is given once the append was carried out: the proposal's records are the log's last. */

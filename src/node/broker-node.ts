@@ -1,0 +1,289 @@
+import { METADATA_REPLICA_SET, nodeId, type ReplicaSetId } from "../base/ids.js";
+import { limits, timing } from "../base/limits.js";
+import type { Clock, Log, Random } from "../base/ports.js";
+import { LocalDataPlane } from "../broker/data-plane.js";
+import { PartitionState } from "../broker/partition-state.js";
+import { RetentionKeeper } from "../broker/retention-keeper.js";
+import { Controller } from "../cluster/controller.js";
+import { LeaderBalancer } from "../cluster/leader-balancer.js";
+import { LocalView } from "../cluster/local-view.js";
+import { type Membership, metadataInitial } from "../cluster/membership.js";
+import { MetadataMachine } from "../cluster/metadata-machine.js";
+import { OwnLeaderships } from "../cluster/own-leaderships.js";
+import { Reconciler } from "../cluster/reconciler.js";
+import { Registration } from "../cluster/registration.js";
+import type { BrokerInfo, TopicSettings } from "../cluster/view.js";
+import type { Config } from "../config/settings.js";
+import { LocalHost } from "../replica/host.js";
+import type { Replica } from "../replica/types.js";
+import type { GrpcFormationPeers } from "../rpc/peer-formation.js";
+import { PeerNetwork } from "../rpc/peer-network.js";
+import { PublicServer } from "../rpc/server.js";
+import type { LogSettings } from "../storage/log.js";
+import type { Disk } from "./disk.js";
+import { handOverAll } from "./hand-over.js";
+import { LeaderRequests } from "./leader-requests.js";
+
+export interface BrokerNodeOptions {
+  readonly config: Config;
+  readonly membership: Membership;
+  readonly self: BrokerInfo;
+  /** `host:port` for clients. */
+  readonly listen: string;
+  readonly disk: Disk;
+  readonly formationPeers: GrpcFormationPeers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** This broker cannot go on: another disk took its place, say. */
+  readonly fatal: (why: Error) => void;
+}
+
+/** The metadata's log is small and cut by its snapshots. */
+const METADATA_LOG: LogSettings = { segmentBytes: 8 * 1024 * 1024, segmentAgeMs: 0, flush: "batch", flushIntervalMs: 1_000 };
+const INFLIGHT_MESSAGES_MAX = 64;
+const INFLIGHT_BYTES_MAX = 8 * 1024 * 1024;
+const RETENTION_PERIOD_MS = 10_000;
+const HAND_OVER_MS_MAX = 5_000;
+const STREAM_GRACE_MS = 2_000;
+
+/**
+ * A broker that belongs to a cluster: every part, in the order in which each needs the one before, and ended in reverse.
+ * Nothing is decided here.
+ */
+export class BrokerNode {
+  readonly network: PeerNetwork;
+  readonly controller: Controller;
+  readonly view: LocalView;
+  readonly #options: BrokerNodeOptions;
+  readonly #machine: MetadataMachine;
+  readonly #own: OwnLeaderships;
+  readonly #host: LocalHost;
+  readonly #reconciler: Reconciler;
+  readonly #dataPlane: LocalDataPlane;
+  readonly #server: PublicServer;
+  readonly #requests: LeaderRequests;
+  #retention: RetentionKeeper | undefined;
+  #registration: Registration | undefined;
+  #balancer: LeaderBalancer | undefined;
+
+  constructor(options: BrokerNodeOptions) {
+    const { membership, self, clock, random, log, config, disk } = options;
+    this.#options = options;
+    this.#machine = new MetadataMachine(membership.founding);
+    this.view = new LocalView({ self: self.nodeId, incarnation: self.incarnation, machine: this.#machine, clock });
+    this.network = new PeerNetwork({
+      self: { nodeId: self.nodeId, clusterId: membership.founding.clusterId, incarnation: self.incarnation },
+      events: this.#peerEvents(),
+      clock,
+      random,
+      log: log.child({ part: "peers" }),
+    });
+    this.#own = new OwnLeaderships(clock, (changes) => this.network.announceLeaderships(changes));
+    this.#host = this.#createHost();
+    this.#reconciler = new Reconciler({
+      self: self.nodeId,
+      incarnation: self.incarnation,
+      machine: this.#machine,
+      host: this.#host,
+      stored: () => disk.folder.store.replicas(),
+      logSettings: logSettingsOf(topicDefaultsOf(config)),
+      clock,
+      log: log.child({ part: "reconciler" }),
+      onRemoved: (id) => this.#own.removed(id),
+      onReplaced: options.fatal,
+    });
+    const topicDefaults = topicDefaultsOf(config);
+    this.controller = new Controller({
+      view: this.view,
+      machine: this.#machine,
+      host: this.#host,
+      topicDefaults,
+      clock,
+      random,
+      log: log.child({ part: "controller" }),
+    });
+    this.#dataPlane = this.#createDataPlane();
+    this.#server = this.#createServer();
+    this.#requests = new LeaderRequests(self.address, clock);
+  }
+
+  /** Opens every replica on this disk, then serves. */
+  async start(): Promise<void> {
+    const { membership, self, clock, log } = this.#options;
+    this.#linkBrokers();
+    this.#machine.watch((change) => {
+      if (change.brokers) this.#linkBrokers();
+    });
+    const metadata = await this.#host.start({
+      replicaSetId: METADATA_REPLICA_SET,
+      replicaId: membership.metadataReplicaId,
+      initial: { ...metadataInitial(membership.founding), learners: [] },
+      logSettings: METADATA_LOG,
+    });
+    this.view.attachMetadata(metadata);
+    await this.#reconciler.start();
+    await this.#server.start();
+    this.#registration = new Registration({
+      self,
+      view: this.view,
+      // Through this broker's own edge, which knows the way to the controller.
+      register: (broker) => this.#options.formationPeers.register(self.peerAddress, broker),
+      clock,
+      log,
+    });
+    this.#balancer = new LeaderBalancer({ view: this.view, transfer: (_leader, at, to) => this.#requests.transfer(at, to), clock, log });
+    this.#retention = new RetentionKeeper({
+      replicas: () => this.#host.all(),
+      view: this.view,
+      trim: (at, before) => this.#dataPlane.trim(at, before),
+      clock,
+      log,
+      periodMs: RETENTION_PERIOD_MS,
+    });
+    log.info({ nodeId: self.nodeId, clusterId: membership.founding.clusterId, address: self.address, peerAddress: self.peerAddress }, "serving");
+  }
+
+  /** Politely: leaderships move first, then requests end, then everything else in the reverse order of its start. */
+  async stop(): Promise<void> {
+    const { self, clock, log } = this.#options;
+    this.#balancer?.stop();
+    this.#registration?.stop();
+    this.#retention?.stop();
+    await handOverAll({ self: self.nodeId, replicas: [...this.#host.all()], isAlive: (id) => this.view.isAlive(id), clock, log, timeoutMs: HAND_OVER_MS_MAX });
+    this.#dataPlane.close();
+    await this.#server.stop(STREAM_GRACE_MS);
+    this.#requests.close();
+    await this.#reconciler.stop();
+    this.network.stop();
+    await this.#host.stop();
+  }
+
+  #linkBrokers(): void {
+    const { founders } = this.#options.membership.founding;
+    // Before the metadata was replayed only the founders are known, by the addresses they had then.
+    const known = new Map<number, BrokerInfo>(founders.map((founder) => [founder.nodeId, founder]));
+    for (const peer of this.#options.config.peers) {
+      const founder = known.get(peer.nodeId);
+      if (founder !== undefined) known.set(peer.nodeId, { ...founder, peerAddress: peer.address });
+    }
+    for (const broker of this.view.brokers()) known.set(broker.nodeId, broker);
+    this.network.setPeers([...known.values()].map((broker) => ({ nodeId: broker.nodeId, address: broker.peerAddress })));
+  }
+
+  #peerEvents(): ConstructorParameters<typeof PeerNetwork>[0]["events"] {
+    return {
+      onMessage: (from, envelope) => this.#host.receive(from, envelope),
+      onPeerUp: (id, incarnation) => {
+        this.view.onPeerUp(id, incarnation);
+        this.#host.peerUp(id);
+      },
+      onPeerDown: (id) => {
+        this.view.onPeerDown(id);
+        this.#host.peerDown(id);
+      },
+      onLeaderships: (from, _incarnation, leaderships, full) => {
+        this.view.onLeaderships(from, leaderships, full);
+        this.#host.leadershipsTold(from, leaderships, full);
+      },
+    };
+  }
+
+  #createHost(): LocalHost {
+    const { self, disk, clock, random, log, config } = this.#options;
+    const ticks = (ms: number): number => Math.max(1, Math.round(ms / timing.tickMs));
+    return new LocalHost({
+      self: self.nodeId,
+      store: disk.folder.store,
+      logs: disk.logs,
+      peers: this.network,
+      clock,
+      random,
+      logger: log.child({ part: "replica" }),
+      tickMs: timing.tickMs,
+      core: {
+        heartbeatTicks: ticks(config.timing.heartbeatMs),
+        electionTicks: ticks(config.timing.electionTimeoutMs),
+        suspicionTicks: ticks(config.timing.suspicionMs),
+        quiesceTicks: ticks(config.timing.quiesceMs),
+        inflightMessagesMax: INFLIGHT_MESSAGES_MAX,
+        inflightBytesMax: INFLIGHT_BYTES_MAX,
+      },
+      machineFor: (id: ReplicaSetId) =>
+        id === METADATA_REPLICA_SET ? { machine: this.#machine, cutPolicy: "state" } : { machine: new PartitionState(), cutPolicy: "records" },
+      leadershipChanged: (replica: Replica) => {
+        this.view.onOwnReplica(replica);
+        this.#own.changed(replica);
+        this.#reconciler.leadershipChanged(replica);
+      },
+    });
+  }
+
+  #createDataPlane(): LocalDataPlane {
+    const { clock, config, disk } = this.#options;
+    return new LocalDataPlane({
+      view: this.view,
+      replicaOf: (id) => this.#host.get(id),
+      clock,
+      hasRoom: () => disk.space.hasRoom(),
+      recordBytesMax: config.produce.recordBytesMax,
+      batchBytesMax: config.produce.batchBytesMax,
+      inflightBytesMax: config.produce.inflightBytesMax,
+      fetchWaitersMax: config.streams.perBrokerMax,
+    });
+  }
+
+  #createServer(): PublicServer {
+    const { clock, random, log, config, listen } = this.#options;
+    const { view, controller } = this;
+    return new PublicServer({
+      view,
+      admin: controller,
+      dataPlane: this.#dataPlane,
+      clock,
+      random,
+      log: log.child({ part: "rpc" }),
+      listen,
+      limits: {
+        recordBytesMax: config.produce.recordBytesMax,
+        batchBytesMax: config.produce.batchBytesMax,
+        streamsMax: config.streams.perBrokerMax,
+        subscriptionsPerStreamMax: limits.subscriptionsPerStream,
+        unaryCallsMax: config.streams.perBrokerMax,
+        forwardBytesMax: config.produce.inflightBytesMax,
+        streamHeartbeatMs: config.streams.heartbeatMs,
+      },
+      readiness: {
+        get serving(): boolean {
+          return view.ready && view.controller !== undefined;
+        },
+        watch: (changed) => view.watch(changed),
+      },
+    });
+  }
+}
+
+const topicDefaultsOf = ({ topics, produce }: Config): TopicSettings => ({
+  retentionMs: topics.retentionMs,
+  retentionBytes: topics.retentionBytes,
+  segmentBytes: topics.segmentBytes,
+  segmentAgeMs: topics.segmentAgeMs,
+  flush: topics.flush,
+  flushIntervalMs: topics.flushIntervalMs,
+  batchBytesMax: produce.batchBytesMax,
+});
+
+const logSettingsOf = ({ segmentBytes, segmentAgeMs, flush, flushIntervalMs }: TopicSettings): LogSettings => ({
+  segmentBytes,
+  segmentAgeMs,
+  flush,
+  flushIntervalMs,
+});
+
+export const brokerInfoOf = (config: Config, incarnation: string, { advertise, peerAdvertise }: { advertise: string; peerAdvertise: string }): BrokerInfo => ({
+  nodeId: nodeId(config.nodeId),
+  incarnation,
+  address: advertise,
+  peerAddress: peerAdvertise,
+  rack: config.rack,
+});

@@ -1,0 +1,35 @@
+import { nodeId } from "../base/ids.js";
+import type { Clock, Random } from "../base/ports.js";
+import type { MembershipStore } from "../cluster/membership.js";
+import type { Config } from "../config/settings.js";
+import { type DataFolder, openDataFolder } from "../storage/data-folder.js";
+import { DiskSpace } from "../storage/disk-space.js";
+import { nodeFiles } from "../storage/node-files.js";
+import { SegmentedLogs } from "../storage/segmented-logs.js";
+
+/** All that a broker keeps on its disk. */
+export interface Disk {
+  readonly folder: DataFolder;
+  readonly logs: SegmentedLogs;
+  readonly membership: MembershipStore;
+  readonly space: DiskSpace;
+  close(): Promise<void>;
+}
+
+const MEMBERSHIP_KEY = "membership";
+
+/** @throws QuireError DATA_FOLDER_IN_USE, DATA_FOLDER_MISMATCH */
+export async function openDisk({ config, clock, random }: { config: Config; clock: Clock; random: Random }): Promise<Disk> {
+  const files = nodeFiles;
+  const folder = await openDataFolder({ files, folder: config.dataFolder, nodeId: nodeId(config.nodeId), pid: process.pid, random });
+  const { store } = folder;
+  const space = new DiskSpace({ files, folder: config.dataFolder, clock, reserveBytes: config.disk.reserveBytes });
+  await space.look();
+  return {
+    folder,
+    logs: new SegmentedLogs({ files, clock, folder: folder.logs, store, cacheBytes: config.cache.bytesMax }),
+    membership: { load: () => store.get(MEMBERSHIP_KEY), save: (membership) => store.put(MEMBERSHIP_KEY, membership) },
+    space,
+    close: () => folder.close(),
+  };
+}
