@@ -53,8 +53,9 @@ export class Forwarder {
     for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 320)) {
       const error = await this.#attempt(context, forwarding);
       if ("answer" in error) return error.answer;
-      if (context.forwarded || context.signal.aborted || clock.monotonicMs() >= giveUpMs) throw error.refusal;
-      await this.#change(pauseMs, context.signal);
+      const leftMs = giveUpMs - clock.monotonicMs();
+      if (context.forwarded || context.signal.aborted || leftMs <= 0) throw error.refusal;
+      await this.#change(Math.min(pauseMs, leftMs), context.signal);
     }
   }
 
