@@ -357,7 +357,6 @@ export class FakeReplica implements Replica {
     if (!cluster.canCommit(this.#set)) throw new QuireError("QUORUM_UNAVAILABLE", "no quorum of the incoming set");
     this.#set.force(target);
     cluster.append(this.#set, EntryKind.configuration);
-    for (const broker of cluster.brokers.values()) broker.leadershipChanged(this.#set.id);
   }
 
   async transfer(to: ReplicaId): Promise<boolean> {

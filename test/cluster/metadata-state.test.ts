@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { QuireError } from "../../src/base/errors.js";
-import { METADATA_REPLICA_SET } from "../../src/base/ids.js";
+import { type LogIndex, METADATA_REPLICA_SET } from "../../src/base/ids.js";
 import { type Command, decodeCommand, encodeCommand } from "../../src/cluster/commands.js";
+import { MetadataMachine } from "../../src/cluster/metadata-machine.js";
 import { MetadataState, type TopicState } from "../../src/cluster/metadata-state.js";
+import { EntryKind, type Frame } from "../../src/replica/types.js";
 import { broker, founding, id, node, settings, spec } from "./examples.js";
 
 const refusal = (reason: string) => (error: unknown) => error instanceof QuireError && error.reason === reason;
@@ -13,7 +15,11 @@ const create = (name: string, placements: number[][]): Command => ({
   kind: "create-topic",
   topicId: `id-of-${name}`,
   createdMs: 5,
-  spec: spec(name, placements.length, placements[0]?.length ?? 1),
+  spec: {
+    ...spec(name, placements.length, placements[0]?.length ?? 1),
+    writeQuorum: Math.min(2, placements[0]?.length ?? 1),
+    readQuorum: Math.min(2, placements[0]?.length ?? 1),
+  },
   placements: placements.map((nodes) => nodes.map(node)),
 });
 
@@ -126,29 +132,41 @@ test("a snapshot of another cluster or of a newer format is refused", () => {
   assert.throws(() => state.restore(Buffer.from('{"version":9}')), refusal("UNSUPPORTED"));
 });
 
-const nodes = fc.integer({ min: 1, max: 6 });
-const names = fc.constantFrom("a", "b", "c");
-const placements = fc.integer({ min: 1, max: 3 }).chain((n) => fc.array(fc.array(nodes, { minLength: n, maxLength: n }), { minLength: 1, maxLength: 3 }));
+test("whoever waits for an outcome gets that of its own entry, also when a later proposal got the same place", () => {
+  const machine = new MetadataMachine(founding(1, 2, 3));
+  const at = 7 as LogIndex;
+  const lost = machine.expect(at);
+  const later = machine.expect(at);
+  machine.forget(lost);
+  machine.apply({ index: at, kind: EntryKind.command, body: encodeCommand({ kind: "delete-topic", name: "none" }) } as Frame);
+  assert.equal(lost.outcome, undefined);
+  assert.ok(later.outcome !== undefined && "refusal" in later.outcome && later.outcome.refusal.reason === "TOPIC_NOT_FOUND");
+});
+
+const nodes = fc.integer({ min: 1, max: 4 });
+/** The topics of the property: each has a number of replicas of its own, so that most commands fit. */
+const topics = fc.constantFrom({ name: "a", n: 1 }, { name: "b", n: 2 }, { name: "c", n: 3 });
+const rowsOf = (n: number): fc.Arbitrary<number[][]> =>
+  fc.array(fc.shuffledSubarray([1, 2, 3], { minLength: n, maxLength: n }), { minLength: 1, maxLength: 2 });
 const commands: fc.Arbitrary<Command> = fc.oneof(
   fc
     .record({ nodeId: nodes, disk: fc.integer({ min: 1, max: 3 }) })
     .map(({ nodeId, disk }): Command => ({ kind: "register-broker", broker: broker(nodeId, `disk-${nodeId}-${disk}`) })),
-  fc.record({ name: names, placements, w: fc.integer({ min: 1, max: 3 }) }).map(({ name, placements: rows, w }) => {
-    const command = create(name, rows) as Extract<Command, { kind: "create-topic" }>;
-    return { ...command, spec: { ...command.spec, writeQuorum: w } };
-  }),
-  fc.record({ name: names, before: fc.integer({ min: 1, max: 4 }), added: placements, w: fc.option(fc.integer({ min: 1, max: 3 })) }).map(
-    ({ name, before, added, w }): Command => ({
-      kind: "update-topic",
-      name,
-      topicId: `id-of-${name}`,
-      partitionsBefore: before,
-      added: added.map((row) => row.map(node)),
-      ...(w !== null && { writeQuorum: w }),
-      settings: { ...settings, retentionMs: before * 1_000 },
-    }),
+  topics.chain(({ name, n }) => rowsOf(n).map((rows) => create(name, rows))),
+  topics.chain(({ name, n }) =>
+    fc.record({ before: fc.integer({ min: 1, max: 3 }), added: fc.option(rowsOf(n)), w: fc.option(fc.integer({ min: 1, max: 3 })) }).map(
+      ({ before, added, w }): Command => ({
+        kind: "update-topic",
+        name,
+        topicId: `id-of-${name}`,
+        partitionsBefore: before,
+        added: (added ?? []).map((row) => row.map(node)),
+        ...(w !== null && { writeQuorum: w }),
+        settings: { ...settings, retentionMs: before * 1_000 },
+      }),
+    ),
   ),
-  names.map((name): Command => ({ kind: "delete-topic", name })),
+  topics.map(({ name }): Command => ({ kind: "delete-topic", name })),
 );
 
 test("replay, or a snapshot anywhere and the rest, give the same state; refusals change nothing; ids are never used twice", () => {
@@ -189,6 +207,8 @@ test("replay, or a snapshot anywhere and the rest, give the same state; refusals
           }
         }
       });
+      assert.deepEqual([...restored.topics], [...state.topics]);
+      assert.deepEqual([...restored.brokers], [...state.brokers]);
       assert.equal(restored.snapshot().toString(), state.snapshot().toString());
     }),
     { numRuns: 300 },

@@ -77,13 +77,26 @@ test("unequal racks never share a partition's replicas while there are enough ra
       const all = candidates(racks);
       const shared = (nodeId: number): string => all[nodeId - 1]?.rack || `own ${nodeId}`;
       const available = new Set(all.map(({ nodeId }) => shared(nodeId))).size;
-      for (const row of place({ partitions, replicas: 3, candidates: all, rotation: 0 })) {
+      const rows = place({ partitions, replicas: 3, candidates: all, rotation: 0 });
+      assert.ok(
+        difference(
+          all,
+          rows.map((row) => row[0] ?? 0),
+        ) <= 1,
+        "leaders are even where replicas cannot be",
+      );
+      for (const row of rows) {
         assert.equal(new Set(row).size, 3);
         assert.equal(new Set(row.map(shared)).size, Math.min(3, available));
       }
     }),
     { numRuns: 300 },
   );
+});
+
+test("what a greedy choice leaves uneven is levelled, within what racks allow", () => {
+  const all = candidates(["a", "b", "c", "c"]);
+  assert.equal(difference(all, place({ partitions: 2, replicas: 2, candidates: all, rotation: 0 }).flat()), 0);
 });
 
 test("among equals the broker that has less of other topics is taken", () => {

@@ -14,12 +14,14 @@ test("a broker whose address changed tells the cluster, through failures, and th
   const cluster = await clusterOfThree(founding(1, 2, 3));
   const [one, two] = [cluster.brokers.get(node(1)), cluster.brokers.get(node(2))];
   assert.ok(one && two);
-  let failures = 3;
+  const triesMs: number[] = [];
+  const beganMs = cluster.clock.monotonicMs();
   const registration = new Registration({
     self: { ...broker(2), address: "moved:9701" },
     view: two.view,
     register: async (info) => {
-      if (failures-- > 0) throw new Error("no controller");
+      triesMs.push(cluster.clock.monotonicMs() - beganMs);
+      if (triesMs.length <= 3) throw new Error("no controller");
       return await one.controller.registerBroker(info);
     },
     clock: cluster.clock,
@@ -27,6 +29,7 @@ test("a broker whose address changed tells the cluster, through failures, and th
   });
   await cluster.clock.until(() => one.view.broker(node(2))?.address === "moved:9701");
   await cluster.clock.advance(60_000);
+  assert.deepEqual(triesMs, [0, 200, 600, 1_400]);
   assert.equal(cluster.clock.timers, 0);
   assert.equal(one.view.broker(node(2))?.incarnation, "disk-2");
   assert.equal(cluster.set(METADATA_REPLICA_SET).configuration.voters.length, 3);

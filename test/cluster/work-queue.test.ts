@@ -37,6 +37,15 @@ test("few keys at a time, each once, in order", async () => {
   assert.equal(queue.size, 0);
 });
 
+test("a key is not worked on twice at the same time, even when there is room", async () => {
+  const { log, queue, end } = setUp();
+  queue.add("a");
+  queue.add("a");
+  assert.deepEqual(log, ["a"]);
+  await end("a", "done");
+  assert.deepEqual(log, ["a", "a"]);
+});
+
 test("an unfinished key comes back later and later, with one timer for all, at the time of the earliest", async () => {
   const { clock, log, queue, end } = setUp();
   queue.add("a");
