@@ -32,7 +32,7 @@ export const produceCommand = command({
     const source = openSource(args.file);
     const interrupted = interruption();
     const { showProgress } = await import("../progress.js");
-    const startMs = systemClock.monotonicMs();
+    let startMs = 0;
     const progress = showProgress({ what: source.name, totalBytes: source.totalBytes });
     try {
       const sender = await withQuire(
@@ -46,6 +46,7 @@ export const produceCommand = command({
             tell,
             onProgress: ({ bytes, acknowledged }) => progress.update({ bytes, records: acknowledged }),
           });
+          startMs = systemClock.monotonicMs();
           await made.sendAll(source.stream, interrupted);
           return made;
         },

@@ -1,5 +1,6 @@
 /** One broker as a real process of its own on this machine. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { createWriteStream, existsSync, mkdirSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { createInterface } from "node:readline";
@@ -75,13 +76,7 @@ export class BrokerProcess {
       child.once("exit", () => resolve(false));
       child.once("error", () => resolve(false));
     });
-    this.ended = new Promise((resolve) => {
-      child.once("close", (code, signal) => {
-        this.child = undefined;
-        resolve();
-        if (!this.expectedToEnd) this.options.onDeath?.(signal === null ? `exit code ${code}` : signal);
-      });
-    });
+    this.ended = this.untilGone(child);
     if (await ready) return;
     this.expectedToEnd = true;
     await this.ended;
@@ -118,14 +113,32 @@ export class BrokerProcess {
     return politely;
   }
 
+  /** Resolves when the process has ended and its last words are read. */
+  private async untilGone(child: ChildProcess): Promise<void> {
+    // Not "close": Node does not emit it after this side has closed the channel.
+    const silences = [child.stdout, child.stderr].map((stream) => (stream === null ? undefined : once(stream, "close")));
+    const how = await new Promise<string>((resolve) => {
+      child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
+      child.once("error", (error) => resolve(error.message));
+    });
+    await Promise.all(silences);
+    this.child = undefined;
+    if (!this.expectedToEnd) this.options.onDeath?.(how);
+  }
+
   private collectOutput(child: ChildProcess): void {
     const { logFile, onLine } = this.options;
     mkdirSync(dirname(logFile), { recursive: true });
     if (existsSync(logFile)) renameSync(logFile, `${logFile}.previous`);
     const file = createWriteStream(logFile);
-    child.once("close", () => file.end());
+    let open = 0;
     for (const stream of [child.stdout, child.stderr]) {
       if (stream === null) continue;
+      open += 1;
+      stream.once("close", () => {
+        open -= 1;
+        if (open === 0) file.end();
+      });
       createInterface({ input: stream }).on("line", (line) => {
         file.write(`${line}\n`);
         this.lastLines = [...this.lastLines, line].slice(-LAST_LINES_MAX);
