@@ -6,8 +6,8 @@ import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import { clientChannelOptions, publicServerOptions } from "../wire/channel-options.js";
 import type { Empty } from "../wire/messages.js";
-import { type Handlers, loadProto } from "../wire/method.js";
-import { publicProtoFiles } from "../wire/proto-root.js";
+import type { Handlers } from "../wire/method.js";
+import { protoRoot, publicProtoFiles } from "../wire/proto-root.js";
 import { adminService, clusterService, fetchService, produceService } from "../wire/services.js";
 import * as admin from "./admin-service.js";
 import { Append } from "./append.js";
@@ -141,8 +141,9 @@ const SERVICE_NAMES = ["quire.v1.ProduceService", "quire.v1.FetchService", "quir
 
 const untyped = (handlers: object): UntypedServiceImplementation => handlers as UntypedServiceImplementation;
 
-/** Server reflection v1 (and v1alpha) over the same `.proto` files. */
+/** Server reflection v1 (and v1alpha) over the same `.proto` files, with the fields' names as they stand there. */
 function addReflection(server: WideServer): void {
-  const health = loadSync(healthProtoPath);
-  new ReflectionService({ ...loadProto(publicProtoFiles), ...health }, { services: [...SERVICE_NAMES, "grpc.health.v1.Health"] }).addToServer(server);
+  const files = loadSync([...publicProtoFiles], { includeDirs: [protoRoot], keepCase: true });
+  const health = loadSync(healthProtoPath, { keepCase: true });
+  new ReflectionService({ ...files, ...health }, { services: [...SERVICE_NAMES, "grpc.health.v1.Health"] }).addToServer(server);
 }

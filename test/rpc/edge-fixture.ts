@@ -35,10 +35,10 @@ export class FakeAdmin implements ClusterAdmin {
     return this.#called("updateTopic", name, change) as Awaited<ReturnType<ClusterAdmin["updateTopic"]>>;
   }
   async deleteTopic(name: string): Promise<void> {
-    this.#called("deleteTopic", name);
+    await this.#called("deleteTopic", name);
   }
   async transferLeader(at: TopicPartition, to: number): Promise<void> {
-    this.#called("transferLeader", at, to);
+    await this.#called("transferLeader", at, to);
   }
   async registerBroker(): Promise<never> {
     throw new Error("brokers register with each other, not through the public edges");
