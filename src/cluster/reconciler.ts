@@ -48,6 +48,10 @@ export class Reconciler {
   /** Last complaint about each set, so that the same one is not logged at every try. */
   readonly #complaints = new Map<ReplicaSetId, string>();
   #replaced = false;
+  #stop: () => void = () => undefined;
+  readonly #stopping = new Promise<void>((resolve) => {
+    this.#stop = resolve;
+  });
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -86,6 +90,7 @@ export class Reconciler {
 
   async stop(): Promise<void> {
     this.#unwatch();
+    this.#stop();
     await this.#work.stop();
   }
 
@@ -200,7 +205,8 @@ export class Reconciler {
     this.#catchUp.forget(id);
     if (plan.kind === "done") return "done";
     log.info({ replicaSetId: id, from: describe(replica.configuration), to: describe(plan.target) }, "changing the members of a replica set");
-    await replica.reconfigure(plan.target);
+    // Without a quorum a change has no end; stopping does not wait for it, since it will be found and finished by whoever leads next.
+    await Promise.race([replica.reconfigure(plan.target), this.#stopping]);
     this.#work.add(id);
     return "done";
   }

@@ -161,6 +161,22 @@ test("a start that fails is tried again", async () => {
   assert.equal(cluster.clock.timers, 0);
 });
 
+test("a change of members that hangs does not keep a broker from stopping", async () => {
+  const { cluster, one } = await withTopic();
+  const replica = one.host.get(id(1));
+  assert.ok(replica);
+  let asked = 0;
+  replica.reconfigure = () => {
+    asked += 1;
+    return new Promise(() => undefined);
+  };
+  await one.controller.updateTopic("orders", { writeQuorum: 3 });
+  await cluster.clock.settle();
+  assert.equal(asked, 1);
+  await one.reconciler.stop();
+  assert.equal(cluster.clock.timers, 0);
+});
+
 test("a stopped reconciler does nothing more and leaves no timer", async () => {
   const { cluster, one } = await withTopic();
   one.host.failStarts = 100;
