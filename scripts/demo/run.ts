@@ -36,7 +36,7 @@ export interface Kill {
   readonly partitions: readonly number[];
   readonly atLine: number;
   /** The longest pause in acknowledgements of one of these partitions; undefined when nothing of them was sent afterwards. */
-  pauseMs: number | undefined;
+  readonly pauseMs: number | undefined;
 }
 
 export interface DemoResult extends Verdict {
@@ -65,7 +65,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
 class Demo {
   private readonly ledger = new Ledger();
   private readonly acknowledgements: Acknowledgement[] = [];
-  private readonly kills: (Kill & { readonly killedMs: number })[] = [];
+  private readonly kills: (Omit<Kill, "pauseMs"> & { readonly killedMs: number; untilMs: number })[] = [];
   private refused = 0;
   private readonly options: DemoOptions;
   private readonly cluster: LocalCluster;
@@ -87,13 +87,12 @@ class Demo {
     await first.sent;
     const killed = await this.killLeader(0, third);
     const second = this.sendLines(third, 2 * third);
-    const returned = this.bringBack(killed);
-    await Promise.all([second.sent, returned]);
+    // Nothing is sent while the second kill waits for the return of the first: that is no pause in acknowledgements.
+    await Promise.all([this.pauseEnds(second.settled), this.bringBack(killed)]);
     say("It has returned, and every partition is whole again.");
     const other = await this.killLeader(await this.partitionLedByAnother(killed), 2 * third);
-    const last = this.sendLines(2 * third, lines.length);
-    await last.sent;
-    await Promise.all([first.settled, second.settled, last.settled]);
+    await this.pauseEnds(this.sendLines(2 * third, lines.length).settled);
+    await first.settled;
     await this.bringBack(other);
     return this.compare(meanwhile);
   }
@@ -138,7 +137,7 @@ class Demo {
     const partitions = leaders.flatMap((leader, led) => (leader === nodeId ? [led] : []));
     const broker = this.cluster.broker(nodeId);
     broker.signal("SIGKILL");
-    this.kills.push({ nodeId, partitions, atLine, killedMs: performance.now(), pauseMs: undefined });
+    this.kills.push({ nodeId, partitions, atLine, killedMs: performance.now(), untilMs: 0 });
     this.options.say(`Line ${atLine.toLocaleString("en")}: killed broker ${nodeId} (SIGKILL), leader of partition ${partitions.join(", ")}`);
     await broker.gone();
     return nodeId;
@@ -148,6 +147,12 @@ class Demo {
     await sleep(DOWN_MS);
     await this.cluster.broker(nodeId).start();
     await untilWhole(this.cluster.addresses, 3, RETURN_TIMEOUT_MS);
+  }
+
+  private async pauseEnds(settled: Promise<void>): Promise<void> {
+    await settled;
+    const kill = this.kills.at(-1);
+    if (kill !== undefined) kill.untilMs = performance.now();
   }
 
   private async partitionLedByAnother(nodeId: number): Promise<number> {
@@ -168,7 +173,10 @@ class Demo {
     const seen = await meanwhile.until(read.length);
     return {
       ...this.ledger.judge(read),
-      kills: this.kills.map(({ killedMs, ...kill }) => ({ ...kill, pauseMs: pauseAfter(killedMs, new Set(kill.partitions), this.acknowledgements) })),
+      kills: this.kills.map(({ killedMs, untilMs, ...kill }) => ({
+        ...kill,
+        pauseMs: pauseAfter({ killedMs, untilMs, partitions: new Set(kill.partitions) }, this.acknowledgements),
+      })),
       refused: this.refused,
       readersAgree: sameRecords(read, seen),
     };

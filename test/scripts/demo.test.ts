@@ -63,7 +63,11 @@ test("the pause at a kill is the longest gap of a partition that the dead broker
     { atMs: 400, partition: 0 },
     { atMs: 450, partition: 0 },
   ];
-  assert.equal(pauseAfter(100, new Set([0]), acknowledgements), 310);
-  assert.equal(pauseAfter(100, new Set([1]), acknowledgements), 15);
-  assert.equal(pauseAfter(500, new Set([0]), acknowledgements), undefined);
+  const pause = (killedMs: number, untilMs: number, partition: number): number | undefined =>
+    pauseAfter({ killedMs, untilMs, partitions: new Set([partition]) }, acknowledgements);
+  assert.equal(pause(100, 1_000, 0), 310);
+  assert.equal(pause(100, 1_000, 1), 15);
+  assert.equal(pause(500, 1_000, 0), undefined);
+  assert.equal(pause(100, 420, 0), 310);
+  assert.equal(pause(405, 420, 0), undefined);
 });
