@@ -36,6 +36,8 @@ export class ModelCluster {
   readonly cut = new Set<string>();
   /** What is committed, by index: written once, never changed. */
   readonly committed: ModelEntry[] = [];
+  /** In which leader's term each of them was. */
+  readonly #committedIn: Term[] = [];
   /** Nodes that lost what they had synced and were not repaired since, and what they lost. */
   readonly damaged = new Map<number, ModelEntry[]>();
   readonly answers = {
@@ -139,7 +141,7 @@ export class ModelCluster {
         if (effect.role === "leader") this.#onElected(node, effect.term);
         return;
       case "append":
-        for (const entry of effect.entries) this.#onEntry(node, entry);
+        this.#onEntries(node, effect.entries);
         return;
       case "truncate":
         assert(effect.from > node.applied, "nothing that is known to be committed is truncated");
@@ -185,22 +187,25 @@ export class ModelCluster {
     const former = this.#leaders.get(term);
     assert(former === undefined || former === node.id, () => `nodes ${former} and ${node.id} both lead term ${term}`);
     this.#leaders.set(term, node.id);
-    for (const entry of this.committed) {
+    for (const [at, entry] of this.committed.entries()) {
+      // A leader may learn of its election late, when the next one has already committed more.
+      if ((this.#committedIn[at] ?? term) >= term) return;
       const own = entry.index <= node.start.index || node.entryAt(entry.index)?.term === entry.term;
       assert(own, () => `node ${node.id} leads term ${term} without the committed entry ${entry.index}/${entry.term}`);
     }
   }
 
   /** Log matching: an index and a term name one entry, and what came before it. */
-  #onEntry(node: ModelNode, entry: ModelEntry): void {
-    const before = node.entryAt(logIndex(entry.index - 1))?.term ?? node.start.term;
-    const content = `${before} ${entry.kind} ${entry.payload} ${JSON.stringify(entry.configuration)}`;
-    const key = `${entry.index}/${entry.term}`;
-    const known = this.#entries.get(key);
-    // Terms before the entry are only comparable where both are at hand; all entries of one step follow each other.
-    if (known !== undefined && entry.index > node.last.index + 1) return;
-    assert(known === undefined || known === content, () => `entry ${key} is ${known} and ${content}`);
-    this.#entries.set(key, content);
+  #onEntries(node: ModelNode, entries: readonly ModelEntry[]): void {
+    let before = node.last.term;
+    for (const { index, term, kind, payload, configuration } of entries) {
+      const content = `${kind} ${payload} ${JSON.stringify(configuration)} after ${before}`;
+      const key = `${index}/${term}`;
+      const known = this.#entries.get(key);
+      assert(known === undefined || known === content, () => `entry ${key} is both ${known} and ${content}`);
+      this.#entries.set(key, content);
+      before = term;
+    }
   }
 
   #onApply(node: ModelNode, through: LogIndex): void {
@@ -212,6 +217,7 @@ export class ModelCluster {
         assert(this.committed.length === index - 1, "entries commit in order");
         this.#checkDisks(node, entry);
         this.committed.push(entry);
+        this.#committedIn.push(node.core?.term ?? entry.term);
       } else {
         assert(
           known.term === entry.term && known.payload === entry.payload,

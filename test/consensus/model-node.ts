@@ -60,6 +60,8 @@ export interface ModelNodeOptions {
 export class ModelNode {
   readonly id: number;
   readonly options: ModelNodeOptions;
+  /** How many times its process began. */
+  life = 0;
   readonly disk: Disk;
   core: Core<string> | undefined;
   /** The log as the running process sees it: `start`, then these. */
@@ -68,8 +70,8 @@ export class ModelNode {
   applied: LogIndex = logIndex(0);
   /** Hard states whose sync is under way, oldest first. */
   readonly saves: HardState[] = [];
-  /** A group commit under way: what the disk will hold. `last` is cleared when its end is truncated meanwhile. */
-  syncing: { readonly start: Start; readonly entries: readonly ModelEntry[]; last: LogPosition | undefined } | undefined;
+  /** A group commit under way: what the disk will hold, and whether its end was truncated meanwhile. */
+  syncing: { readonly start: Start; readonly entries: readonly ModelEntry[]; readonly last: LogPosition; truncated: boolean } | undefined;
   /** `replicate` and `send-snapshot` effects not carried out yet. */
   readonly tasks: Extract<ModelEffect, { kind: "replicate" | "send-snapshot" }>[] = [];
   installing: SnapshotMeta | undefined;
@@ -109,6 +111,7 @@ export class ModelNode {
 
   boot(): void {
     const { disk, options } = this;
+    this.life++;
     this.start = disk.start;
     this.entries = [...disk.entries];
     const last = this.last.index;
@@ -170,7 +173,7 @@ export class ModelNode {
         return;
       case "truncate":
         this.entries.length = effect.from - this.start.index - 1;
-        if (this.syncing?.last !== undefined && this.syncing.last.index >= effect.from) this.syncing.last = undefined;
+        if (this.syncing !== undefined && this.syncing.last.index >= effect.from) this.syncing.truncated = true;
         return;
       case "append":
         for (const entry of effect.entries) {
@@ -217,7 +220,7 @@ export class ModelNode {
 
   beginSync(): void {
     if (this.syncing !== undefined || this.installing !== undefined) return;
-    this.syncing = { start: this.start, entries: [...this.entries], last: { index: this.last.index, term: this.last.term } };
+    this.syncing = { start: this.start, entries: [...this.entries], last: { index: this.last.index, term: this.last.term }, truncated: false };
   }
 
   finishSync(): void {
@@ -226,7 +229,9 @@ export class ModelNode {
     this.syncing = undefined;
     if (syncing.start.index !== this.start.index) return;
     this.disk.entries = syncing.entries;
-    if (syncing.last !== undefined) this.step({ kind: "synced", last: syncing.last });
+    // A late report about entries that were replaced must do no harm; the same entry written anew is another matter.
+    const { last } = syncing;
+    if (!syncing.truncated || this.entryAt(last.index)?.term !== last.term) this.step({ kind: "synced", last });
   }
 
   /** Carries out the oldest replication task; a lost one is reported as such. */

@@ -3,6 +3,7 @@ import { assert } from "../../src/base/assert.js";
 import { logIndex, replicaId } from "../../src/base/ids.js";
 import { quorumProblem } from "../../src/base/quorum.js";
 import type { Configuration, CoreOptions } from "../../src/consensus/types.js";
+import { damage, loseUnsynced } from "./disk-faults.js";
 import { configurationOf, type Envelope, ModelCluster } from "./model-cluster.js";
 import { type ModelNode, member } from "./model-node.js";
 import { SeededRandom } from "./seeded-random.js";
@@ -26,30 +27,30 @@ export interface SimulationResult {
   readonly transfers: number;
 }
 
-const UNIVERSE = 5;
-
 export class Simulation {
   readonly random: SeededRandom;
+  readonly #universe: number;
   readonly cluster: ModelCluster;
   readonly #options: SimulationOptions;
   readonly #old: Envelope[] = [];
-  readonly #reads: number[] = [];
+  /** Reads and transfers, and which life of which node was asked. */
+  readonly #asked: { readonly node: ModelNode; readonly life: number; readonly id: number }[] = [];
   readonly #changes: number[] = [];
-  readonly #transfers: number[] = [];
   #elections = 0;
   #doubts = 0;
   #snapshots = 0;
   #payload = 0;
-  /** How hard the weather is, drawn for each run: one in so many. */
+  /** The weather of this run: how often each thing happens, and one message lost in so many. */
+  readonly #actions: readonly (() => void)[];
   readonly #dropOneIn: number;
-  readonly #crashOneIn: number;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
     const random = new SeededRandom(options.seed);
     this.random = random;
-    this.#dropOneIn = 3 + random.below(40);
-    this.#crashOneIn = 100 + random.below(600);
+    this.#universe = random.oneIn(3) ? 5 : 3;
+    this.#dropOneIn = 3 + random.below(60);
+    this.#actions = this.#weather();
     const core: CoreOptions = {
       heartbeatTicks: 1,
       electionTicks: 6,
@@ -60,7 +61,7 @@ export class Simulation {
       random: (bound) => random.below(bound),
     };
     this.cluster = new ModelCluster({
-      nodes: UNIVERSE,
+      nodes: this.#universe,
       configuration: this.#anyConfiguration(),
       core,
       entriesPerMessage: () => 1 + random.below(4),
@@ -73,7 +74,7 @@ export class Simulation {
   }
 
   run(): SimulationResult {
-    for (let step = 0; step < this.#options.steps; step++) this.#anything();
+    for (let step = 0; step < this.#options.steps; step++) this.random.pick(this.#actions)?.();
     this.#makePeace();
     this.#converge();
     const { committed, answers } = this.cluster;
@@ -92,52 +93,133 @@ export class Simulation {
   #anyConfiguration(): Configuration {
     const { random } = this;
     for (;;) {
-      const n = 1 + random.below(UNIVERSE);
+      const n = random.oneIn(2) ? this.#universe : 1 + random.below(this.#universe);
       const w = 1 + random.below(n);
       const r = 1 + random.below(n);
       if (quorumProblem({ n, w, r }) !== undefined) continue;
-      const ids = [1, 2, 3, 4, 5].sort(() => random.below(3) - 1);
+      const ids = Array.from({ length: this.#universe }, (_, at) => at + 1).sort(() => random.below(3) - 1);
       const rest = ids.slice(n);
       return configurationOf(ids.slice(0, n), w, r, rest.slice(0, random.below(rest.length + 1)));
     }
   }
 
   #anyNode(): ModelNode {
-    return this.cluster.node(1 + this.random.below(UNIVERSE));
+    return this.cluster.node(1 + this.random.below(this.#universe));
   }
 
-  /** One event anywhere. */
-  #anything(): void {
-    const { random, cluster } = this;
+  /** Everything that may happen, as often as this run's dice say. */
+  #weather(): (() => void)[] {
+    const { random } = this;
+    const table: readonly (readonly [number, () => void])[] = [
+      [300, () => this.#deliverOne()],
+      [250, () => this.#disk(this.#anyNode())],
+      [80, () => this.#tick(this.#anyNode())],
+      [60, () => this.#ask()],
+      [20, () => this.#burst()],
+      [8, () => this.#links()],
+      [8, () => this.#isolateLeader()],
+      [5, () => this.#crashSome(this.#anyNode())],
+      [10, () => this.#restartOne()],
+      [5, () => this.#compactOne()],
+      [5, () => this.#hint()],
+      [10, () => this.#repeatOld()],
+      [this.#options.reconfigure ? 8 : 0, () => this.#change()],
+    ];
+    return table.flatMap(([often, action]) => {
+      const count = Math.ceil((often * (1 + random.below(8))) / 4);
+      return Array.from({ length: count }, () => action);
+    });
+  }
+
+  #restartOne(): void {
     const node = this.#anyNode();
-    const dice = random.below(100);
-    if (random.oneIn(this.#crashOneIn)) this.#crashSome(node);
-    else if (dice < 45) this.#deliverOne();
-    else if (dice < 72) this.#disk(node);
-    else if (dice < 82) this.#tick(node);
-    else if (dice < 90) this.#ask(node);
-    else if (dice < 93) this.#links(node);
-    else if (dice < 96 && !node.isUp) this.#restart(node);
-    else if (dice < 97 && random.oneIn(4)) node.compact(logIndex(node.start.index + 1 + random.below(Math.max(1, node.applied - node.start.index))));
-    else if (dice < 98 && node.isUp) node.step({ kind: random.oneIn(2) ? "peer-down" : "peer-up", nodeId: member(1 + random.below(UNIVERSE)).nodeId });
-    else if (this.#old.length > 0 && random.oneIn(3)) {
-      const old = random.pick(this.#old);
-      if (old !== undefined) cluster.receive(old);
+    if (!node.isUp) this.#restart(node);
+  }
+
+  #compactOne(): void {
+    const node = this.#anyNode();
+    if (node.isUp) node.compact(logIndex(node.start.index + 1 + this.random.below(Math.max(1, node.applied - node.start.index))));
+  }
+
+  /** A broken or returned link, true or not. */
+  #hint(): void {
+    const node = this.#anyNode();
+    if (node.isUp) node.step({ kind: this.random.oneIn(2) ? "peer-down" : "peer-up", nodeId: member(1 + this.random.below(this.#universe)).nodeId });
+  }
+
+  /** A message of long ago arrives once more. */
+  #repeatOld(): void {
+    const old = this.random.pick(this.#old);
+    if (old !== undefined) this.cluster.receive(old);
+  }
+
+  /**
+   * Some of the nodes run smoothly among themselves for a while, so that terms begin and entries spread; then its
+   * leader takes proposals that may go nowhere.
+   */
+  #burst(): void {
+    const { random, cluster } = this;
+    const { leader } = cluster;
+    const without = random.oneIn(2) ? leader : undefined;
+    const group = cluster.up().filter((node) => node !== without && !random.oneIn(4));
+    if (without !== undefined && random.oneIn(2)) for (const node of group) node.step({ kind: "peer-down", nodeId: member(without.id).nodeId });
+    for (let round = random.below(20); round > 0; round--) {
+      for (const node of group) this.#tick(node);
+      for (let pass = 0; pass < 3; pass++) this.#workAmong(group);
+    }
+    for (const node of group) {
+      if (node.core?.role !== "leader") continue;
+      for (let count = random.below(4); count > 0; count--) cluster.propose(node, `p${this.#payload++}`);
+    }
+  }
+
+  #workAmong(group: readonly ModelNode[]): void {
+    const ids = new Set(group.map(({ id }) => id));
+    const { inFlight } = this.cluster;
+    const among = inFlight.filter(({ from, to }) => ids.has(from) && ids.has(to));
+    const others = inFlight.filter(({ from, to }) => !ids.has(from) || !ids.has(to));
+    inFlight.splice(0, inFlight.length, ...others);
+    for (const envelope of among) this.#hand(envelope);
+    for (const node of group) this.#finishDisk(node);
+  }
+
+  #finishDisk(node: ModelNode): void {
+    node.finishSave(true);
+    node.finishTask();
+    node.finishInstall();
+    node.finishSync();
+    if (node.needsSync) node.beginSync();
+  }
+
+  #isolateLeader(): void {
+    const { leader, cut } = this.cluster;
+    if (leader === undefined) return;
+    const oneWay = this.random.below(3);
+    for (const { id } of this.cluster.nodes) {
+      if (id === leader.id) continue;
+      if (oneWay !== 1) cut.add(`${leader.id}>${id}`);
+      if (oneWay !== 2) cut.add(`${id}>${leader.id}`);
     }
   }
 
   #deliverOne(): void {
     const { random, cluster } = this;
     const { inFlight } = cluster;
-    if (inFlight.length === 0) return;
     const at = random.oneIn(4) ? random.below(inFlight.length) : 0;
     const envelope = inFlight[at];
     if (envelope === undefined) return;
-    if (random.oneIn(30)) this.#old.push(envelope);
-    if (this.#old.length > 40) this.#old.shift();
-    if (random.oneIn(this.#dropOneIn)) inFlight.splice(at, 1);
-    else if (random.oneIn(15)) cluster.receive(envelope);
-    else cluster.deliver(at);
+    inFlight.splice(at, 1);
+    this.#hand(envelope);
+  }
+
+  /** Delivers, loses, doubles or keeps for later. */
+  #hand(envelope: Envelope): void {
+    const { random, cluster } = this;
+    if (random.oneIn(20)) this.#old.push(envelope);
+    if (this.#old.length > 60) this.#old.splice(random.below(60), 1);
+    if (random.oneIn(this.#dropOneIn)) return;
+    if (random.oneIn(15)) cluster.inFlight.push(envelope);
+    cluster.receive(envelope);
   }
 
   #disk(node: ModelNode): void {
@@ -155,83 +237,59 @@ export class Simulation {
     if (node.core?.ticking === true) node.step({ kind: "tick" });
   }
 
-  #ask(node: ModelNode): void {
+  /** Asks whoever believes that it leads, the deposed ones too, and at times anyone. */
+  #ask(): void {
     const { random, cluster } = this;
-    const asked = random.oneIn(4) ? node : (cluster.leader ?? node);
-    if (!asked.isUp) return;
+    const asked = random.oneIn(6) ? this.#anyNode() : random.pick(cluster.nodes.filter((node) => node.core?.role === "leader"));
+    if (asked?.isUp !== true) return;
     const dice = random.below(20);
-    if (dice < 13) cluster.propose(asked, `p${this.#payload++}`);
-    else if (dice < 17) this.#reads.push(cluster.read(asked));
-    else if (dice === 17) {
-      const id = cluster.nextId();
-      this.#transfers.push(id);
-      asked.step({ kind: "transfer", id, to: replicaId(1 + random.below(UNIVERSE)) });
-    } else if (this.#options.reconfigure && random.oneIn(4)) {
-      const id = cluster.nextId();
-      this.#changes.push(id);
-      const { voters, w, r, learners } = this.#anyConfiguration();
-      asked.step({ kind: "reconfigure", id, target: { voters, w, r, learners } });
+    if (dice < 12) {
+      cluster.propose(asked, `p${this.#payload++}`);
+      return;
     }
+    if (dice < 18) {
+      this.#asked.push({ node: asked, life: asked.life, id: cluster.read(asked) });
+      return;
+    }
+    const id = cluster.nextId();
+    this.#asked.push({ node: asked, life: asked.life, id });
+    asked.step({ kind: "transfer", id, to: replicaId(1 + random.below(this.#universe)) });
   }
 
-  #links(node: ModelNode): void {
+  #change(): void {
     const { random, cluster } = this;
-    if (random.oneIn(3)) {
+    const leader = random.pick(cluster.nodes.filter((node) => node.core?.role === "leader"));
+    if (leader === undefined) return;
+    const id = cluster.nextId();
+    this.#changes.push(id);
+    const { voters, w, r, learners } = this.#anyConfiguration();
+    leader.step({ kind: "reconfigure", id, target: { voters, w, r, learners } });
+  }
+
+  #links(): void {
+    const { random, cluster } = this;
+    if (random.oneIn(2)) {
       cluster.cut.clear();
       return;
     }
+    const node = this.#anyNode();
     const other = this.#anyNode();
-    if (!random.oneIn(8) || other === node) return;
-    const both = random.oneIn(2);
+    if (other === node) return;
     cluster.cut.add(`${node.id}>${other.id}`);
-    if (both) cluster.cut.add(`${other.id}>${node.id}`);
+    if (random.oneIn(2)) cluster.cut.add(`${other.id}>${node.id}`);
   }
 
   #crashSome(node: ModelNode): void {
     const { random, cluster } = this;
-    const all = random.oneIn(6);
+    const all = random.oneIn(4);
     for (const each of all ? cluster.up() : [node]) {
       if (!each.isUp) continue;
-      this.#loseUnsynced(each);
-      if (this.#options.damage && random.oneIn(2)) this.#loseSynced(each);
+      loseUnsynced(random, each);
+      if (this.#options.damage && random.oneIn(2)) damage(random, cluster, each);
       cluster.crash(each.id);
       // The others notice a broken connection, now or when it comes back.
       if (random.oneIn(2)) cluster.tellPeers(each.id, "peer-down");
     }
-  }
-
-  /** Of what was not synced any prefix may be there; of a truncation that was not synced, the old end may be back. */
-  #loseUnsynced(node: ModelNode): void {
-    const { random } = this;
-    const { disk } = node;
-    if (node.saves.length > 0 && random.oneIn(2)) disk.hardState = node.saves[random.below(node.saves.length)] ?? disk.hardState;
-    disk.checkpoint = logIndex(random.oneIn(2) ? disk.start.index : Math.min(node.applied, disk.start.index + disk.entries.length));
-    if (node.installing !== undefined || random.oneIn(2)) return;
-    let common = 0;
-    while (common < node.entries.length && disk.entries[common] === node.entries[common]) common++;
-    disk.entries = node.entries.slice(0, common + random.below(node.entries.length - common + 1));
-    disk.checkpoint = logIndex(Math.min(disk.checkpoint, disk.start.index + disk.entries.length));
-  }
-
-  /** A torn end that was never acknowledged, on any node; or the loss of what was, within what the promise covers. */
-  #loseSynced(node: ModelNode): void {
-    const { random, cluster } = this;
-    const { disk } = node;
-    const quorums = cluster.nodes.flatMap(({ core }) =>
-      core ? [core.configuration, ...(core.configuration.incoming ? [core.configuration.incoming] : [])] : [],
-    );
-    const covered = Math.min(...quorums.map(({ w }) => w), 5) - 1;
-    const mayLose = !this.#options.reconfigure && (cluster.damaged.has(node.id) || cluster.damaged.size < covered);
-    if (mayLose && disk.entries.length > 0 && random.oneIn(2)) {
-      const kept = random.below(disk.entries.length);
-      cluster.damaged.set(node.id, [...(cluster.damaged.get(node.id) ?? []), ...disk.entries.slice(kept)]);
-      disk.entries = disk.entries.slice(0, kept);
-    }
-    const end = disk.start.index + disk.entries.length;
-    const from = logIndex(Math.min(end + 1, disk.doubt?.from ?? end + 1));
-    disk.checkpoint = logIndex(Math.min(disk.checkpoint, end));
-    const kind = disk.doubt?.kind === "damaged" || (cluster.damaged.has(node.id) && random.oneIn(2)) ? "damaged" : "torn";
-    disk.doubt = { kind, from };
   }
 
   #restart(node: ModelNode): void {
@@ -260,15 +318,10 @@ export class Simulation {
     }
     assert(this.#agree(), () => `no agreement: ${this.describe()}`);
     this.#restAll();
-    for (const id of this.#reads) assert(cluster.answers.reads.has(id) || this.#diedAsked(id), "a read is answered");
-  }
-
-  /** Reads asked of a process that died are not answered by anyone; the runner ends them. */
-  #diedAsked(_id: number): boolean {
-    return this.#crashed;
-  }
-  get #crashed(): boolean {
-    return true;
+    const { reads, transfers } = cluster.answers;
+    for (const { node, life, id } of this.#asked) {
+      assert(node.life !== life || reads.has(id) || transfers.has(id), "every read and every transfer is answered, unless its process died");
+    }
   }
 
   #settle(): void {
@@ -280,11 +333,7 @@ export class Simulation {
       for (const node of cluster.nodes) {
         if (node.saves.length === 0 && node.tasks.length === 0 && node.installing === undefined && node.syncing === undefined && !node.needsSync) continue;
         quiet = false;
-        node.finishSave(true);
-        node.finishTask();
-        node.finishInstall();
-        node.finishSync();
-        if (node.needsSync) node.beginSync();
+        this.#finishDisk(node);
       }
     }
   }
