@@ -176,3 +176,12 @@ test("files are YAML or JSON; what cannot be read is refused in one line", (t) =
   assert.throws(() => readSettingsFile(path), /^QuireError: cannot read settings from [^\n]+$/);
   assert.throws(() => readSettingsFile(join(folder, "missing")), /ENOENT/);
 });
+
+test("the example in deploy/ is right on all three machines", () => {
+  const example = readSettingsFile("deploy/quire.yaml");
+  for (const nodeId of [1, 2, 3]) {
+    const { config } = resolve({ file: example, flags: { "node-id": String(nodeId), advertise: `broker-${nodeId}.example:9701` } });
+    assert.equal(config.peers.length, 3);
+    assert.ok(config.peers.some((founder) => founder.nodeId === nodeId));
+  }
+});

@@ -82,7 +82,10 @@ plant("src/wire/floating.ts", ["const later = async (): Promise<void> => {};", "
 const findings = lint();
 
 const linesOf = (file: string, rule?: string): number[] =>
-  findings.filter((finding) => finding.file === file && (rule === undefined || finding.rule === rule)).map((finding) => finding.line);
+  findings
+    .filter((finding) => finding.file === file && (rule === undefined || finding.rule === rule))
+    .map((finding) => finding.line)
+    .sort((a, b) => a - b);
 
 for (const from of FOLDERS) {
   test(`${from} may import ${MAY_IMPORT[from]?.join(", ") || "nothing"}, and the linter refuses the rest`, () => {
