@@ -29,6 +29,7 @@ export class FakeSubscriptions {
     broker.cluster.watchers.add(pump);
     const heartbeat = setInterval(() => {
       if (!broker.mute) call.write({ step: "heartbeat", heartbeat: {} });
+      pump();
     }, broker.heartbeatMs);
     call.on("data", (request: SubscribeRequest) => this.#heard(request));
     call.on("error", () => {});

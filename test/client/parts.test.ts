@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { QuireError, REASONS, type Reason } from "../../src/base/errors.js";
+import { systemRandom } from "../../src/base/system-ports.js";
+import { bytes, json, text } from "../../src/client/index.js";
+import { MetadataCache } from "../../src/client/metadata-cache.js";
+import { type ConnectOptions, resolveOptions } from "../../src/client/options.js";
+import { Partitioner } from "../../src/client/partitioner.js";
+import { retryDelayMs, verdictOnWrite } from "../../src/client/retry.js";
+import { SendQueue } from "../../src/client/send-queue.js";
+
+const brokers = ["localhost:9701"];
+
+test("options have defaults; what is misspelt or out of bounds is refused with the remedy", () => {
+  assert.equal(resolveOptions({ brokers }).deliveryTimeoutMs, 30_000);
+  assert.equal(resolveOptions({ brokers: ["[::1]:9701", "[::1]:9701"] }).brokers.length, 1);
+  const refused = (options: object, pattern: RegExp): void =>
+    assert.throws(
+      () => resolveOptions({ brokers, ...options } as ConnectOptions),
+      (error: QuireError) => error.reason === "INVALID_SETTING" && pattern.test(error.message),
+    );
+  refused({ lingerMS: 5 }, /did you mean lingerMs/);
+  refused({ lingerMs: -1 }, /0 to 10000/);
+  refused({ lingerMs: "5" }, /whole number/);
+  refused({ brokers: [] }, /1 to 100/);
+  refused({ brokers: ["localhost"] }, /host:port/);
+  refused({ brokers: ["localhost:99999"] }, /host:port/);
+  refused({ brokers: [7] }, /host:port/);
+  refused({ acks: "all" }, /quorum, leader, none/);
+  refused({ retryDelayMsMin: 500, retryDelayMsMax: 100 }, /above retryDelayMsMax/);
+});
+
+test("every reason has its verdict: certainly not written is sent again, unknown only if duplicates are accepted", () => {
+  for (const reason of Object.keys(REASONS) as Reason[]) {
+    const error = new QuireError(reason, "x");
+    const expected = { never: "reject", refresh: "resend", wait: "resend", idempotent: "resend" }[error.retry];
+    assert.equal(verdictOnWrite(error, true), expected, reason);
+    assert.equal(verdictOnWrite(error, false), error.retry === "idempotent" ? "reject" : expected, reason);
+  }
+});
+
+test("property: pauses grow to their bound, and a broker's wish is heeded up to ten times that", () => {
+  const bounds = { retryDelayMsMin: 20, retryDelayMsMax: 1_000 };
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 10_000 }), fc.option(fc.integer({ min: 0, max: 100_000 }), { nil: undefined }), (attempt, wish) => {
+      const error = wish === undefined ? undefined : new QuireError("THROTTLED", "x", { retryAfterMs: wish });
+      const delayMs = retryDelayMs(attempt, bounds, systemRandom, error);
+      const ceiling = Math.min(1_000, 20 * 2 ** (attempt - 1));
+      assert.ok(delayMs >= Math.max(Math.ceil(ceiling / 2), Math.min(wish ?? 0, 10_000)));
+      assert.ok(delayMs <= Math.max(ceiling, Math.min(wish ?? 0, 10_000)));
+    }),
+  );
+});
+
+test("property: a partition is always one of the topic's, the same for a key, and the sticky one changes only with its batch", () => {
+  fc.assert(
+    fc.property(fc.uint8Array(), fc.integer({ min: 1, max: 50 }), (key, partitions) => {
+      const partitioner = new Partitioner(systemRandom);
+      const chosen = partitioner.choose(key, partitions);
+      assert.ok(chosen >= 0 && chosen < partitions);
+      assert.equal(partitioner.choose(key, partitions), chosen);
+      const sticky = partitioner.choose(undefined, partitions);
+      assert.equal(partitioner.choose(undefined, partitions), sticky);
+      partitioner.batchClosed(sticky, partitions);
+      const next = partitioner.choose(undefined, partitions);
+      assert.ok(next >= 0 && next < partitions);
+      assert.equal(next === sticky, partitions === 1);
+    }),
+  );
+});
+
+test("a leader of a lower term never replaces one of a higher; duplicates change nothing", () => {
+  const cache = new MetadataCache();
+  const told = (leaderNodeId: number, term: number, topicId = "id"): void =>
+    cache.applyDelta({
+      brokers: [1, 2, 3].map((nodeId) => ({ nodeId, address: `b${nodeId}`, rack: "", alive: true })),
+      topics: [{ name: "t", topicId, batchBytesMax: 0, partitions: [{ partition: 0, leaderNodeId, term, replicaNodeIds: [1, 2, 3] }] }],
+      deletedTopics: [],
+      controllerNodeId: 1,
+    });
+  told(1, 5);
+  told(2, 4);
+  assert.equal(cache.leader("t", 0)?.address, "b1");
+  told(0, 5);
+  assert.equal(cache.leader("t", 0)?.address, "b1");
+  assert.equal(cache.applyHint("t", 0, { nodeId: 3, term: 6, address: "b3" }), true);
+  assert.equal(cache.applyHint("t", 0, { nodeId: 3, term: 6, address: "b3" }), false);
+  told(1, 5);
+  assert.equal(cache.leader("t", 0)?.address, "b3");
+  told(0, 7);
+  assert.equal(cache.leader("t", 0), undefined);
+  // Made anew under the same name: its terms begin again.
+  told(2, 1, "other");
+  assert.equal(cache.leader("t", 0)?.address, "b2");
+});
+
+test("waiting sends have their turn in order, once there is room, and not before", () => {
+  const queue = new SendQueue(100, 3);
+  const told: string[] = [];
+  const send = (name: string): void => {
+    const admit = (): void => {
+      told.push(name);
+      queue.add(60);
+    };
+    queue.wait({ sentMs: 0, admit, refuse: (error) => told.push(`${name} ${error.reason}`) });
+  };
+  queue.add(120);
+  assert.equal(queue.hasRoom, false);
+  for (const name of ["a", "b", "c"]) send(name);
+  send("d");
+  assert.deepEqual(told, ["d BUFFER_FULL"]);
+  queue.release(60);
+  assert.deepEqual(told, ["d BUFFER_FULL", "a"]);
+  assert.equal(queue.hasRoom, false);
+  queue.expire(1, () => new QuireError("BUFFER_FULL", "too long"));
+  assert.deepEqual(told, ["d BUFFER_FULL", "a", "b BUFFER_FULL", "c BUFFER_FULL"]);
+  queue.release(120);
+  assert.equal(queue.hasRoom, true);
+  assert.equal(queue.bytes, 0);
+});
+
+test("serializers: JSON by default, bytes and strings as they are, null as no value", () => {
+  const through = (value: unknown): unknown => {
+    const written = json().serialize(value);
+    return json().deserialize(written === undefined ? undefined : Buffer.from(written as string));
+  };
+  for (const value of [{ a: [1, null, "é"] }, 7, true, "hello", null, []]) assert.deepEqual(through(value), value);
+  assert.deepEqual(through(Buffer.from([0xff, 0x00])), Buffer.from([0xff, 0x00]));
+  assert.equal(text.deserialize(Buffer.from("123")), "123");
+  assert.deepEqual(bytes.deserialize(Buffer.from([1, 2])), Buffer.from([1, 2]));
+});
