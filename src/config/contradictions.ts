@@ -1,29 +1,12 @@
 /** Settings that are fine one by one and not together. Each line names the values and what to do. */
 import { timing } from "../base/limits.js";
-import { majority, quorumProblem } from "../base/quorum.js";
 import type { Resolved } from "./settings.js";
 import { formatBytes, formatDuration } from "./units.js";
 
 /** What a batch needs beside its largest record. */
 const BATCH_OVERHEAD_BYTES = 1024;
 
-export const contradictions = (resolved: Resolved): string[] => [
-  ...quorums(resolved),
-  ...times(resolved),
-  ...sizes(resolved),
-  ...addressing(resolved),
-  ...membership(resolved),
-];
-
-function quorums({ config: { topics } }: Resolved): string[] {
-  const n = topics.replicas;
-  const w = topics.writeQuorum || majority(n);
-  const r = topics.readQuorum || majority(n);
-  const problem = quorumProblem({ n, w, r });
-  return problem === undefined
-    ? []
-    : [`topics.replicas, topics.writeQuorum and topics.readQuorum: ${problem}; a safe choice is W=${majority(n)} R=${majority(n)}`];
-}
+export const contradictions = (resolved: Resolved): string[] => [...times(resolved), ...sizes(resolved), ...addressing(resolved), ...membership(resolved)];
 
 function times({ config: { timing: times } }: Resolved): string[] {
   const problems: string[] = [];

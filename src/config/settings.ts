@@ -25,10 +25,6 @@ export const settings = {
   "log.level": choice({ default: "info", of: ["debug", "info", "warn", "error"], doc: "The least important lines written." }),
   "log.format": choice({ default: "auto", of: ["auto", "json", "pretty"], doc: "JSON lines for machines, short ones for people; auto: people at a terminal." }),
 
-  "topics.partitions": integer({ default: 1, min: 1, max: limits.partitionsPerTopic, doc: "Partitions of a new topic." }),
-  "topics.replicas": integer({ default: 3, min: 1, max: limits.replicasPerPartition, doc: "N of a new topic; at most as many as there are brokers." }),
-  "topics.writeQuorum": integer({ default: 0, min: 0, max: limits.replicasPerPartition, doc: "W of a new topic; 0 is the majority." }),
-  "topics.readQuorum": integer({ default: 0, min: 0, max: limits.replicasPerPartition, doc: "R of a new topic; 0 is the majority." }),
   "topics.retentionMs": duration({ default: 7 * DAY_MS, min: 0, max: AGE_MS_MAX, doc: "How long a new topic's records are kept; 0 is forever." }),
   "topics.retentionBytes": bytes({ default: 0, min: 0, max: 2 ** 50, doc: "How much is kept of each partition of a new topic; 0 is all." }),
   "topics.segmentBytes": bytes({ default: 128 * MIB, min: MIB, max: GIB, doc: "Size at which a new segment file begins." }),

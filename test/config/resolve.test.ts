@@ -108,9 +108,6 @@ for (const [name, value, why] of badValues) {
 }
 
 const contradictory: readonly (readonly [object, RegExp])[] = [
-  [{ topics: { writeQuorum: 1, readQuorum: 2 } }, /W \+ R = 3 is not above N = 3.*a safe choice is W=2 R=2/],
-  [{ topics: { replicas: 5, writeQuorum: 4, readQuorum: 2 } }, /R = 2 is not above half of N = 5/],
-  [{ topics: { replicas: 2, writeQuorum: 3 } }, /W=3 is not a whole number from 1 to N=2/],
   [
     { timing: { heartbeatMs: 500 } },
     /three heartbeats \(timing.heartbeatMs, 500 ms\) do not fit into timing.electionTimeoutMs, 1 s; set .* to 1,500 ms or more/,
