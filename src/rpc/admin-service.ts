@@ -106,7 +106,7 @@ export async function transferLeader(edge: Edge, request: TransferLeaderRequest,
   const at = { topic: topicName(request.topic, "topic"), partition: partitionNumber(request.partition, "partition") };
   const to = nodeIdField(request.nodeId, "node_id");
   return edge.forwarder.run<Empty>(context, {
-    to: "controller",
+    to: at,
     writes: true,
     here: async () => {
       await edge.admin.transferLeader(at, to);
