@@ -54,7 +54,7 @@ export class Forwarder {
       const error = await this.#attempt(context, forwarding);
       if ("answer" in error) return error.answer;
       const leftMs = giveUpMs - clock.monotonicMs();
-      if (context.forwarded || context.signal.aborted || leftMs <= 0) throw error.refusal;
+      if (context.signal.aborted || leftMs <= 0) throw error.refusal;
       await this.#change(Math.min(pauseMs, leftMs), context.signal);
     }
   }

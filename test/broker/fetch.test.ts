@@ -41,6 +41,15 @@ test("nothing beyond the high watermark is shown", async () => {
   await refusal("OFFSET_OUT_OF_RANGE", () => fetch(dataPlane, { offset: offset(2) }));
 });
 
+test("what is committed and not applied yet is not shown either", async () => {
+  const { dataPlane, replica } = fixture();
+  replica.add(["a"]);
+  replica.add(["b"]);
+  replica.unapplied = 1;
+  const result = await fetch(dataPlane);
+  assert.deepEqual([offsets(result), result.highWatermark, result.nextOffset], [[0], 1, 1]);
+});
+
 test("an answer holds as much as fits, and at least one batch", async () => {
   const { dataPlane, replica } = fixture();
   for (let i = 0; i < 4; i++) replica.add(["x".repeat(1_000)]);

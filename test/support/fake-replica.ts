@@ -42,8 +42,11 @@ export class FakeReplica implements Replica {
     return this.commitIndex;
   }
 
+  /** Entries at the end that are committed and not applied yet: readers must not see them. */
+  unapplied = 0;
+
   get highWatermark(): Offset {
-    return this.#offsetAfter(this.commitIndex);
+    return this.#offsetAfter(logIndex(this.commitIndex - this.unapplied));
   }
 
   get proposals(): number {
