@@ -3,7 +3,9 @@ import { spawnSync } from "node:child_process";
 import "./build.mjs";
 import { root, runTool } from "./lib/project.mjs";
 
-step("format, lint, import rules", () => runTool("biome", ["ci", "--error-on-warnings", "--log-level=error", "."], { quiet: true }));
+step("format, lint, import rules", () =>
+  runTool("biome", ["ci", "--error-on-warnings", "--log-level=error", "--colors=off", "--max-diagnostics=100", "."], { quiet: true }),
+);
 step("protocol: lint", () => runTool("buf", ["lint"], { quiet: true }));
 step("protocol: compatible with main", checkProtocolCompatibility);
 step("dead code", () => runTool("knip", ["--no-progress"], { quiet: true }));
