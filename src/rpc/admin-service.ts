@@ -39,7 +39,7 @@ export async function createTopic(edge: Edge, request: CreateTopicRequest, conte
   if (parsed.validateOnly === true || context.forwarded) return created;
   await visible(edge, context, (view) => {
     const topic = view.topic(parsed.name);
-    return topic !== undefined && topic.assignments.every(({ replicaSetId }) => view.leader(replicaSetId) !== undefined);
+    return topic?.assignments.every(({ replicaSetId }) => view.leader(replicaSetId) !== undefined) ?? false;
   });
   const topic = edge.view.topic(parsed.name);
   return topic === undefined ? created : { topic: topicMessage(edge.view, topic) };

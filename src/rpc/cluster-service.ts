@@ -51,7 +51,7 @@ export function openWatchMetadata(
 /** Undefined means all. @throws QuireError INVALID_FIELD, INVALID_NAME */
 function topicsAsked(names: readonly string[]): ReadonlySet<string> | undefined {
   count(names, "topics", 0, TOPIC_NAMES_MAX);
-  names.forEach((name, i) => topicName(name, `topics[${i}]`));
+  for (const [i, name] of names.entries()) topicName(name, `topics[${i}]`);
   return names.length === 0 ? undefined : new Set(names);
 }
 

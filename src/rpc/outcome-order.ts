@@ -7,10 +7,13 @@ export class Pending {
   readonly topic: string;
   readonly partition: number;
   readonly #order: OutcomeOrder;
+  /** The batches of its partition, itself among them. */
+  readonly queue: Pending[];
   result: Init<ProduceResult> | undefined;
 
-  constructor(order: OutcomeOrder, correlationId: number, topic: string, partition: number) {
+  constructor(order: OutcomeOrder, queue: Pending[], correlationId: number, topic: string, partition: number) {
     this.#order = order;
+    this.queue = queue;
     this.correlationId = correlationId;
     this.topic = topic;
     this.partition = partition;
@@ -43,19 +46,20 @@ export class OutcomeOrder {
   }
 
   begin(correlationId: number, topic: string, partition: number): Pending {
-    const pending = new Pending(this, correlationId, topic, partition);
-    const key = keyOf(pending);
-    const queue = this.#queues.get(key);
-    if (queue === undefined) this.#queues.set(key, [pending]);
-    else queue.push(pending);
+    const key = keyOf(topic, partition);
+    let queue = this.#queues.get(key);
+    if (queue === undefined) {
+      queue = [];
+      this.#queues.set(key, queue);
+    }
+    const pending = new Pending(this, queue, correlationId, topic, partition);
+    queue.push(pending);
     this.#underWay += 1;
     return pending;
   }
 
   settled(pending: Pending): void {
-    const key = keyOf(pending);
-    const queue = this.#queues.get(key);
-    assert(queue !== undefined, "a batch without an outcome is queued");
+    const { queue, topic, partition } = pending;
     if (queue[0] !== pending) return;
     let ready = 0;
     for (let result = queue[0]?.result; result !== undefined; result = queue[ready]?.result) {
@@ -63,9 +67,9 @@ export class OutcomeOrder {
       this.#underWay -= 1;
       this.#deliver(result);
     }
-    if (ready === queue.length) this.#queues.delete(key);
+    if (ready === queue.length) this.#queues.delete(keyOf(topic, partition));
     else queue.splice(0, ready);
   }
 }
 
-const keyOf = ({ topic, partition }: Pending): string => `${partition}/${topic}`;
+const keyOf = (topic: string, partition: number): string => `${partition}/${topic}`;

@@ -1,6 +1,6 @@
 import { Metadata, type ServerDuplexStream } from "@grpc/grpc-js";
 import { unreachable } from "../base/assert.js";
-import { QuireError, toQuireError } from "../base/errors.js";
+import { QuireError } from "../base/errors.js";
 import type { Offset } from "../base/ids.js";
 import { MIB } from "../base/limits.js";
 import type { Timer } from "../base/ports.js";
