@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { BrokerProcess } from "../../src/cli/local/broker-process.js";
+import { attention } from "../../src/cli/local/log-lines.js";
+import { freePorts } from "../../src/cli/local/ports.js";
+
+test("a broker that does not start says why, and its last words are in its log", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "quire-local-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const deaths: string[] = [];
+  const logFile = join(folder, "logs", "broker.log");
+  const broker = new BrokerProcess({ nodeId: 1, address: "127.0.0.1:1", flags: ["--node-id", "zero"], logFile, onDeath: (how) => deaths.push(how) });
+  await assert.rejects(broker.start(), /broker 1 did not start:\nquire: nodeId is "zero" \(flag --node-id\), which is not a whole number/);
+  assert.equal(broker.isRunning, false);
+  assert.deepEqual(deaths, []);
+  assert.match(readFileSync(logFile, "utf8"), /nodeId is "zero"/);
+  assert.equal(await broker.stop(), true);
+});
+
+test("of a broker's log people see warnings, errors and what is no log line", () => {
+  assert.equal(attention('{"level":"info","time":"x","msg":"ready"}'), undefined);
+  assert.equal(attention('{"level":"warn","time":"x","peer":2,"why":"closed","msg":"peer down"}'), "warn: peer down peer=2 why=closed");
+  assert.equal(attention("Segmentation fault"), "Segmentation fault");
+  assert.equal(attention("null"), "null");
+});
+
+test("free ports are different and can be listened on", async () => {
+  const ports = await freePorts(6);
+  assert.equal(new Set(ports).size, 6);
+  assert.ok(ports.every((port) => port > 0));
+});
