@@ -48,7 +48,8 @@ export function onAppend<P>(state: State<P>, from: Member, append: Append<P>): v
   following.answerDue = true;
   commitThrough(state, lower(append.commit, following.verified));
   reconsider(state);
-  acknowledge(state);
+  // What is still on its way to the disk is acknowledged with it, not piecemeal.
+  if (log.syncedIndex >= following.verified) acknowledge(state);
 }
 
 /** Whether entries follow `previous` without a gap, in terms that rise to the sender's. Nothing else comes from a sane leader. */
@@ -109,9 +110,8 @@ export function acknowledge<P>(state: State<P>): void {
   const { following, leader, log } = state;
   if (leader === null || state.role === "leader" || !isSaved(state)) return;
   const match = lower(following.verified, log.syncedIndex);
-  const news = match > following.acknowledged;
-  if (!news && (!following.answerDue || match < following.verified)) return;
-  if (!news && !following.answerDue) return;
+  const isAnswer = following.answerDue && match === following.verified;
+  if (match <= following.acknowledged && !isAnswer) return;
   following.acknowledged = match;
   if (match === following.verified) following.answerDue = false;
   // Reads are not confirmed in doubt: no quorum of any kind rests on one.

@@ -12,7 +12,9 @@ export function quiesceWhenIdle<P>(state: State<P>, leadership: Leadership): voi
   const { progress, reads, transfer, idleTicks } = leadership;
   if (idleTicks < options.quiesceTicks || commit !== log.lastIndex || log.syncedIndex !== log.lastIndex) return;
   if (membership.current.incoming !== undefined || transfer !== undefined || reads.confirming !== undefined || reads.waiting.length > 0) return;
-  for (const member of progress.values()) if (!member.down && !member.isCaughtUp(log.lastIndex)) return;
+  for (const member of progress.values()) {
+    if (!member.down && (!member.isCaughtUp(log.lastIndex) || member.silentTicks >= options.electionTicks)) return;
+  }
   for (const { member, down } of progress.values()) {
     if (!down) send(state, member, { kind: "heartbeat", term: termOf(state), commit, round: leadership.round, quiesce: true });
   }
