@@ -289,6 +289,11 @@ export class Simulation {
       cluster.crash(each.id);
       // The others notice a broken connection, now or when it comes back.
       if (random.oneIn(2)) cluster.tellPeers(each.id, "peer-down");
+      if (!this.#options.damage || all || random.oneIn(2)) continue;
+      // What a damaged replica would say of its log matters most when the others need it.
+      this.#restart(each);
+      this.#isolateLeader();
+      this.#burst();
     }
   }
 
