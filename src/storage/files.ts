@@ -2,6 +2,7 @@
  * The file port: every byte that storage keeps goes through here, so that a simulated disk can lie. `node-files.ts` is the
  * adapter for a real one. Errors are the operating system's (`code` EIO, ENOSPC, …) and are passed on as they are.
  */
+import { dirname } from "node:path";
 
 /** One open file. Calls on the hot path take callbacks: a promise per write is measurable. */
 export interface OpenFile {
@@ -78,6 +79,12 @@ export function readFully(file: OpenFile, into: Buffer, position: number): Promi
 }
 
 export const syncFile = (file: OpenFile): Promise<void> => new Promise((resolve, reject) => file.sync((error) => (error === null ? resolve() : reject(error))));
+
+/** Makes a folder whose name lasts; the folder above it must be there to stay. */
+export async function makeLastingFolder(files: Files, path: string): Promise<void> {
+  await files.makeFolder(path);
+  await files.syncFolder(dirname(path));
+}
 
 /** Puts `bytes` in the place of the file, all or nothing, on disk before it resolves. */
 export async function replaceFile(files: Files, folder: string, name: string, bytes: Buffer): Promise<void> {

@@ -90,7 +90,7 @@ export class LogReader {
     if (segment === undefined) throw new QuireError("LOG_CORRUPT", `log index ${from} is not in any segment`);
     if (from === segment.first) return { position: SEGMENT_HEADER_BYTES, offset: segment.baseOffset };
     const frame = window.get(from);
-    if (frame === undefined || segment.index === undefined) return findPlace(files, folder, segment, from);
+    if (frame === undefined) return findPlace(files, folder, segment, from);
     let position = segment.bytes;
     for (let index = from; index <= segment.last; index = indexPlus(index, 1)) {
       const cut = window.get(index);

@@ -91,12 +91,15 @@ export class LogRecovery {
     const known = new Set(this.state.segments.map((segment) => segment.first));
     for (const first of firstIndexesOf(this.#names)) if (first <= after && !known.has(first)) this.#removed.add(first);
     let end: ScanEnd | undefined;
+    let isCleaning = false;
     if (head !== undefined) end = await this.#scanHead((await this.#files.size(this.#path(head.first))) ?? 0, closedGroup);
     const later = firstIndexesOf(this.#names).filter((first) => first > after);
     for (const [i, first] of later.entries()) {
       const size = (await this.#files.size(this.#path(first))) ?? 0;
       const header = await readSegmentHeader(this.#files, this.#folder, first);
-      if (header !== undefined && header.group <= closedGroup) {
+      // While remains of a truncation are here, nothing newer was written: a file that nobody can read is of them too.
+      isCleaning ||= end?.why === "stale" || (header !== undefined && header.group <= closedGroup);
+      if (header === undefined ? isCleaning : header.group <= closedGroup) {
         this.#removed.add(first);
         continue;
       }

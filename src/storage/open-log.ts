@@ -1,7 +1,7 @@
 import { indexPlus, logIndex, offset, term } from "../base/ids.js";
 import type { Doubt } from "../consensus/types.js";
 import { CHECKPOINT_FORMAT, CHECKPOINT_NAME, type Checkpoint, decodeCheckpoint, FAILED_NAME } from "./checkpoint.js";
-import type { Files } from "./files.js";
+import { type Files, makeLastingFolder } from "./files.js";
 import type { Durable } from "./group-commit.js";
 import { LogRecovery, newerRelease, readSegmentHeader } from "./log-recovery.js";
 import type { LogState } from "./log-state.js";
@@ -79,7 +79,7 @@ async function loadBase({ files, folder, isNew }: OpenLogOptions, names: readonl
     group: 0,
     index: null,
   };
-  if (first === undefined) await files.makeFolder(folder);
+  if (first === undefined) await makeLastingFolder(files, folder);
   const isFresh = isNew && first === undefined && checkpoint === undefined;
   return { checkpoint: empty, doubt: isFresh ? undefined : { kind: "damaged", from: indexPlus(logStart.index, 1) }, isRepaired: true };
 }

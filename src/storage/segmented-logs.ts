@@ -1,0 +1,68 @@
+import type { Clock } from "../base/ports.js";
+import type { Files } from "./files.js";
+import type { Log, LogCallbacks, LogSettings } from "./log.js";
+import { OpenSegments } from "./open-segments.js";
+import type { ReplicaRecord, ReplicaStore } from "./replica-store.js";
+import { openSegmentedLog } from "./segmented-log.js";
+import { TailCache } from "./tail-cache.js";
+
+interface SegmentedLogsOptions {
+  readonly files: Files;
+  readonly clock: Clock;
+  /** Holds a folder for each log. */
+  readonly folder: string;
+  /** Where the replicas of these logs are recorded; tells a new replica from one that lost its log. */
+  readonly store: Pick<ReplicaStore, "hardState">;
+  /** Bytes of recent frames in memory, of all logs together. */
+  readonly cacheBytes: number;
+}
+
+/** Files open for reading, of all logs together. */
+const OPEN_SEGMENTS_MAX = 128;
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+/** All logs of one broker: a folder for each, one memory budget for all. */
+export class SegmentedLogs {
+  readonly #options: SegmentedLogsOptions;
+  readonly #tailCache: TailCache;
+  readonly #openSegments: OpenSegments;
+  #bootId: Promise<string> | undefined;
+
+  constructor(options: SegmentedLogsOptions) {
+    this.#options = options;
+    this.#tailCache = new TailCache(options.cacheBytes);
+    this.#openSegments = new OpenSegments(options.files, OPEN_SEGMENTS_MAX);
+  }
+
+  /**
+   * Opens the log of a replica, or makes it. A replica that was never in a term has promised nothing, so its log may be missing;
+   * any other whose log is missing has lost it.
+   */
+  async open(record: ReplicaRecord, settings: LogSettings, callbacks: LogCallbacks): Promise<Log> {
+    const { files, clock, store } = this.#options;
+    this.#bootId ??= readBootId(files);
+    const { term } = await store.hardState(record.replicaSetId);
+    const [tailCache, openSegments, folder, bootId] = [this.#tailCache, this.#openSegments, this.#folderOf(record), await this.#bootId];
+    return openSegmentedLog({ files, clock, folder, settings, callbacks, tailCache, openSegments, bootId, isNew: term === 0 });
+  }
+
+  /** Removes a closed log and all that is in it. */
+  async delete(record: ReplicaRecord): Promise<void> {
+    const { files, folder } = this.#options;
+    await files.removeFolder(this.#folderOf(record));
+    if ((await files.list(folder)) !== undefined) await files.syncFolder(folder);
+  }
+
+  #folderOf({ replicaSetId, replicaId }: ReplicaRecord): string {
+    return `${this.#options.folder}/${replicaSetId}-${replicaId}`;
+  }
+}
+
+/** A name for the time since the machine was started; empty where the system has none. */
+async function readBootId(files: Files): Promise<string> {
+  try {
+    return (await files.readAll(BOOT_ID))?.toString().trim() ?? "";
+  } catch {
+    return "";
+  }
+}

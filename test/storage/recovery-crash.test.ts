@@ -1,0 +1,158 @@
+/** Recovery against a disk that loses any subset of what was not synced, tears at 512 bytes, and dies at any call. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Frame } from "../../src/base/frame.js";
+import { logIndex } from "../../src/base/ids.js";
+import type { Doubt } from "../../src/consensus/types.js";
+import type { SegmentedLog } from "../../src/storage/segmented-log.js";
+import { FaultyFiles } from "../support/faulty-files.js";
+import { frame } from "../support/frames.js";
+import { openTestLog } from "../support/storage-log.js";
+
+type Step =
+  | { readonly kind: "append"; readonly sizes: readonly number[]; readonly newTerm: boolean }
+  | { readonly kind: "truncate"; readonly back: number }
+  | { readonly kind: "settle" }
+  | { readonly kind: "turn" };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant("append" as const),
+      sizes: fc.array(fc.integer({ min: 0, max: 900 }), { minLength: 1, maxLength: 5 }),
+      newTerm: fc.boolean(),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("truncate" as const), back: fc.integer({ min: 0, max: 12 }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("settle" as const) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("turn" as const) }) },
+);
+
+const life = fc.record({
+  steps: fc.array(step, { minLength: 5, maxLength: 30, size: "max" }),
+  diesAfter: fc.integer({ min: 10, max: 250 }),
+  isPowerCut: fc.boolean(),
+});
+
+/** What a process did to its log: every state the log was in, and what was reported as synced. */
+class Ledger {
+  /** The log as it should be. */
+  entries: Frame[] = [];
+  /** Every former log that a crash may bring back a prefix of, since a truncation was not synced yet. */
+  versions: Frame[][] = [];
+  /** Entries through here are synced. */
+  acked = 0;
+  term = 1;
+  doubt: Doubt | undefined;
+  /** The log of the process that lives. */
+  log: SegmentedLog | undefined;
+
+  append(sizes: readonly number[], newTerm: boolean): Frame[] {
+    if (newTerm) this.term += 1;
+    const made = sizes.map((size, i) => {
+      const index = this.entries.length + 1 + i;
+      return frame({ index, term: this.term, baseOffset: index - 1, body: Buffer.alloc(size, `${this.term}/${index} `) });
+    });
+    this.entries = [...this.entries, ...made];
+    return made;
+  }
+
+  /** The process is gone; what it had been told until then counts. */
+  stop(): void {
+    this.acked = Math.max(this.acked, Math.min(this.log?.syncedIndex ?? 0, this.entries.length));
+    this.log = undefined;
+  }
+
+  truncate(from: number): void {
+    this.versions.push(this.entries);
+    this.entries = this.entries.slice(0, from - 1);
+    this.acked = Math.min(this.acked, from - 1);
+    this.term += 1;
+  }
+}
+
+/** Whether `found` is what a log that went through `versions` may be after a crash. */
+function assertIsPrefixOfSome(found: readonly Frame[], ledger: Ledger): void {
+  const isPrefixOf = (version: readonly Frame[]): boolean =>
+    found.every((each, i) => version[i]?.term === each.term && version[i]?.body.equals(each.body) && version[i]?.baseOffset === each.baseOffset);
+  assert.ok([ledger.entries, ...ledger.versions].some(isPrefixOf), "the log is no prefix of anything it ever was");
+}
+
+async function readAll(log: SegmentedLog): Promise<Frame[]> {
+  const found: Frame[] = [];
+  while (found.length < log.lastIndex) found.push(...(await log.read(logIndex(found.length + 1), log.lastIndex, 5_000)));
+  return found;
+}
+
+async function live(files: FaultyFiles, ledger: Ledger, steps: readonly Step[]): Promise<void> {
+  const { log, settled, synced } = await openTestLog({ files, cacheBytes: 2_000 });
+  const found = await readAll(log);
+  assertIsPrefixOfSome(found, ledger);
+  for (let i = 0; i < ledger.acked; i++) {
+    assert.equal(found[i]?.term, ledger.entries[i]?.term, `entry ${i + 1} was synced and is gone or another, of ${ledger.acked}`);
+    assert.deepEqual(found[i]?.body, ledger.entries[i]?.body);
+  }
+  assert.notEqual(log.doubt?.kind, "damaged", "a crash alone is not damage");
+  if (ledger.doubt !== undefined) assert.ok(log.doubt !== undefined && log.doubt.from <= ledger.doubt.from, "a doubt is not forgotten");
+  ledger.doubt = log.doubt;
+  ledger.entries = found;
+  ledger.versions = [];
+  ledger.acked = found.length;
+  ledger.term += 1;
+  ledger.log = log;
+  for (const each of steps) {
+    // A dead process does nothing more; what it was told before its death counts.
+    if (files.calls > files.diesAfter) return;
+    if (each.kind === "append") log.append(ledger.append(each.sizes, each.newTerm));
+    else if (each.kind === "settle") await settled();
+    else if (each.kind === "turn") await new Promise((resolve) => setImmediate(resolve));
+    else if (each.back < log.lastIndex) {
+      const from = log.lastIndex - each.back;
+      log.truncate(logIndex(from));
+      ledger.truncate(from);
+    }
+    if (files.calls > files.diesAfter) return;
+    ledger.acked = log.syncedIndex;
+    for (const last of synced.splice(0)) assert.equal(ledger.entries[last.index - 1]?.term, last.term);
+  }
+  if (files.diesAfter === Number.POSITIVE_INFINITY) {
+    await log.close();
+    ledger.acked = ledger.entries.length;
+  }
+}
+
+/** Runs until the process is dead or done; a dead one never answers. */
+async function liveUntilDeath(files: FaultyFiles, ledger: Ledger, steps: readonly Step[]): Promise<void> {
+  let isDone = false;
+  const death = (async () => {
+    while (!isDone && files.calls <= files.diesAfter) await new Promise((resolve) => setImmediate(resolve));
+  })();
+  let error: unknown;
+  const run = live(files, ledger, steps).catch((thrown: unknown) => {
+    error = thrown;
+  });
+  await Promise.race([run, death]);
+  isDone = true;
+  ledger.stop();
+  if (error !== undefined) throw error;
+}
+
+test("after any crash at any call, what was synced is read back, nothing is invented, and a torn end is a doubt that lasts", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 4, size: "max" }), fc.infiniteStream(fc.nat()), async (lives, chance) => {
+      const below = (bound: number): number => (chance.next().value as number) % bound;
+      const ledger = new Ledger();
+      let files = new FaultyFiles();
+      for (const { steps, diesAfter, isPowerCut } of lives) {
+        files.diesAfter = diesAfter;
+        await liveUntilDeath(files, ledger, steps);
+        files.diesAfter = -1;
+        files = isPowerCut ? files.crash(below) : files.restart();
+      }
+      await live(files, ledger, []);
+    }),
+    { numRuns: 300, endOnFailure: true, includeErrorInReport: true },
+  );
+});
