@@ -103,7 +103,6 @@ export class PeerLink {
       if (former === undefined || (kind !== stream.kind && isSame)) continue;
       if (!isSame)
         this.report(new QuireError("CONFLICT", `another incarnation of node ${this.nodeId} appeared; if both live, give one of them another node id`));
-      this.#forget(former);
       former.refuse(new QuireError("CONFLICT", `a newer ${kind} stream of node ${this.nodeId} took this one's place`));
     }
     this.#incoming[stream.kind] = stream;
@@ -112,12 +111,8 @@ export class PeerLink {
     this.#review();
   }
 
+  /** A stream that ended, whoever ended it. */
   detach(stream: IncomingStream): void {
-    this.#forget(stream);
-    this.#review();
-  }
-
-  #forget(stream: IncomingStream): void {
     if (this.#incoming[stream.kind] !== stream) return;
     delete this.#incoming[stream.kind];
     if (stream.kind === "control") this.#theirs.clear();
