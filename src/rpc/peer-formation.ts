@@ -10,10 +10,9 @@ import { callUnary } from "../wire/call.js";
 import { peerChannelOptions } from "../wire/channel-options.js";
 import type { Init } from "../wire/messages.js";
 import type { UnaryMethod } from "../wire/method.js";
+import { FORWARDED_KEY } from "./call-context.js";
 import { type BrokerMessage, type ProbeResponse, peerService } from "./peer-protocol.js";
 
-/** Marks a request that another broker passed on; it is not passed on again. */
-export const FORWARDED = { key: "quire-forwarded", value: "1" } as const;
 const TIMEOUT_MS = 5_000;
 
 const STATES = ["empty", "joining", "formed"] as const satisfies readonly FormationState[];
@@ -41,7 +40,7 @@ export class GrpcFormationPeers implements FormationPeers {
   /** For a broker that was asked and is not the controller: the controller must decide, nobody else. */
   forwardRegister(controllerAddress: string, broker: BrokerInfo): Promise<BrokerRegistration> {
     const metadata = new grpc.Metadata();
-    metadata.set(FORWARDED.key, FORWARDED.value);
+    metadata.set(FORWARDED_KEY, "1");
     return this.#register(controllerAddress, broker, metadata);
   }
 

@@ -5,7 +5,8 @@ import type { FormationHandler } from "../cluster/formation-types.js";
 import type { BrokerInfo, BrokerRegistration, ClusterAdmin } from "../cluster/view.js";
 import type { Handlers } from "../wire/method.js";
 import { toServiceError } from "../wire/status.js";
-import { brokerInfoOf, FORWARDED, type GrpcFormationPeers, probeResponseOf } from "./peer-formation.js";
+import { FORWARDED_KEY } from "./call-context.js";
+import { brokerInfoOf, type GrpcFormationPeers, probeResponseOf } from "./peer-formation.js";
 import type { IncomingCall } from "./peer-incoming-stream.js";
 import type { PeerNetwork } from "./peer-network.js";
 import type { PeerService, StreamKind } from "./peer-protocol.js";
@@ -39,7 +40,7 @@ export function createPeerHandlers(options: PeerServiceOptions): Handlers<PeerSe
         return {};
       }),
     RegisterBroker: (call, done) => {
-      const isForwarded = call.metadata.get(FORWARDED.key).length > 0;
+      const isForwarded = call.metadata.get(FORWARDED_KEY).length > 0;
       answer(done, () => register(options, brokerInfoOf(call.request.broker), isForwarded));
     },
   };
