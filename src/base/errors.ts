@@ -62,6 +62,7 @@ export const REASONS = {
   // Order.
   OUT_OF_ORDER_SEQUENCE: row("ABORTED", "never"),
   CONFLICT: row("ABORTED", "wait"),
+  EARLIER_BATCH_REFUSED: row("ABORTED", "refresh"),
   // Four different things, never one word for all.
   THROTTLED: row("RESOURCE_EXHAUSTED", "wait"),
   QUOTA_EXCEEDED: row("RESOURCE_EXHAUSTED", "wait"),

@@ -1,5 +1,5 @@
 import { QuireError } from "../base/errors.js";
-import type { Offset, ReplicaSetId } from "../base/ids.js";
+import type { Offset, ReplicaSetId, Term } from "../base/ids.js";
 import type { Clock } from "../base/ports.js";
 import type { ClusterView, TopicPartition } from "../cluster/view.js";
 import type { Replica } from "../replica/types.js";
@@ -62,8 +62,8 @@ export class LocalDataPlane implements DataPlane {
     return this.#inflight.onDrain(run);
   }
 
-  produce(request: ProduceRequest, done: (outcome: ProduceResult | Error) => void): void {
-    produce(this.#produce, request, done);
+  produce(request: ProduceRequest, done: (outcome: ProduceResult | Error) => void): Term | undefined {
+    return produce(this.#produce, request, done);
   }
 
   fetch(request: FetchRequest, signal: AbortSignal): Promise<FetchResult> {

@@ -38,8 +38,12 @@ export class PartitionKeeper {
     return this.#closed === undefined && this.#replicaOf(replica.replicaSetId) === replica;
   }
 
-  /** @throws QuireError NOT_READY, TOPIC_NOT_FOUND, TOPIC_DELETING, PARTITION_NOT_FOUND, NOT_LEADER, LEADER_UNKNOWN, REPLICA_FAILED, SHUTTING_DOWN */
-  serving(at: TopicPartition): ServedPartition {
+  /**
+   * What this broker leads, and may write to: a leader appends from its first moment on, and acknowledges what commits.
+   *
+   * @throws QuireError NOT_READY, TOPIC_NOT_FOUND, TOPIC_DELETING, PARTITION_NOT_FOUND, NOT_LEADER, LEADER_UNKNOWN, REPLICA_FAILED, SHUTTING_DOWN
+   */
+  leading(at: TopicPartition): ServedPartition {
     if (this.#closed !== undefined) throw this.#closed;
     const topic = this.#topic(at);
     const partition = topic.assignments[at.partition];
@@ -60,6 +64,12 @@ export class PartitionKeeper {
       );
     }
     if (replica === undefined || replica.role !== "leader") throw this.#notLeader(at, partition, replica);
+    return { topic, replica };
+  }
+
+  /** The same, and may read from: an entry of its own term has committed. @throws QuireError as `leading`, and NOT_READY before that */
+  serving(at: TopicPartition): ServedPartition {
+    const { topic, replica } = this.leading(at);
     if (!replica.serving) {
       throw new QuireError(
         "NOT_READY",

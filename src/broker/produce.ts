@@ -1,9 +1,9 @@
 import { InvariantError } from "../base/assert.js";
 import { QuireError, toQuireError } from "../base/errors.js";
-import { offset } from "../base/ids.js";
+import { offset, type Term } from "../base/ids.js";
 import type { RecordBatchHeader } from "../base/record-batch.js";
 
-import { type Committed, EntryKind, type Replica } from "../replica/types.js";
+import { type Committed, EntryKind, type Placed, type Replica } from "../replica/types.js";
 import { checkBatch } from "./check-batch.js";
 import type { Deadlines, Expiring, Slot } from "./deadlines.js";
 import type { InflightBytes } from "./inflight-bytes.js";
@@ -23,20 +23,31 @@ export interface ProduceOptions {
 type Done = (outcome: ProduceResult | Error) => void;
 
 /** Admits a batch (partition and leadership, batch, disk, memory), then proposes it. Nothing is appended before all of it holds. */
-export function produce(options: ProduceOptions, request: ProduceRequest, done: Done): void {
+export function produce(options: ProduceOptions, request: ProduceRequest, done: Done): Term | undefined {
   let admitted: { replica: Replica; batch: RecordBatchHeader };
   try {
     admitted = admit(options, request);
   } catch (thrown) {
     if (thrown instanceof InvariantError) throw thrown;
     done(toQuireError(thrown));
-    return;
+    return undefined;
   }
-  new PendingProduce(options, request, done).propose(admitted.replica, admitted.batch);
+  const pending = new PendingProduce(options, request, done);
+  pending.propose(admitted.replica, admitted.batch);
+  return pending.placedIn;
 }
 
 function admit(options: ProduceOptions, request: ProduceRequest): { replica: Replica; batch: RecordBatchHeader } {
-  const { topic, replica } = options.keeper.serving(request);
+  const { topic, replica } = options.keeper.leading(request);
+  if (request.ifTerm !== undefined && request.ifTerm !== replica.term) {
+    throw new QuireError(
+      "STALE_TERM",
+      `${request.topic}/${request.partition} has had an election since the batch before: its term is ${replica.term}, not ${request.ifTerm}`,
+      {
+        details: { topic: request.topic, partition: request.partition, term: replica.term },
+      },
+    );
+  }
   const batch = checkBatch(request.batch, {
     recordBytesMax: options.recordBytesMax,
     batchBytesMax: Math.min(options.batchBytesMax, topic.settings.batchBytesMax),
@@ -57,6 +68,8 @@ class PendingProduce implements Expiring {
   readonly #request: ProduceRequest;
   readonly #slot: Slot;
   #done: Done | undefined;
+  /** The term in which it was appended; undefined when it was not. */
+  placedIn: Term | undefined;
 
   constructor(options: ProduceOptions, request: ProduceRequest, done: Done) {
     this.#options = options;
@@ -68,17 +81,14 @@ class PendingProduce implements Expiring {
   propose(replica: Replica, batch: RecordBatchHeader): void {
     const proposal = { kind: EntryKind.records, batch, body: this.#request.batch.body };
     const settle = (outcome: Committed | Error): void => this.#settle(outcome);
-    switch (this.#request.acks) {
-      case "quorum":
-        replica.propose(proposal, settle);
-        return;
-      case "leader":
-        replica.propose(proposal, settle, { onDisk: ({ baseOffset, term }) => this.#answer({ baseOffset, term, replicasOnDisk: 1 }) });
-        return;
-      case "none":
-        replica.propose(proposal, settle, { placed: ({ term }) => this.#answer({ baseOffset: offset(-1), term, replicasOnDisk: 0 }) });
-        return;
-    }
+    const { acks } = this.#request;
+    replica.propose(proposal, settle, {
+      placed: ({ term }) => {
+        this.placedIn = term;
+        if (acks === "none") this.#answer({ baseOffset: offset(-1), term, replicasOnDisk: 0 });
+      },
+      ...(acks === "leader" && { onDisk: ({ baseOffset, term }: Placed) => this.#answer({ baseOffset, term, replicasOnDisk: 1 }) }),
+    });
   }
 
   expire(): void {

@@ -3,7 +3,7 @@ import type { Offset } from "../base/ids.js";
 import type { Clock, Log, Timer } from "../base/ports.js";
 import type { ClusterView, TopicPartition } from "../cluster/view.js";
 import type { Replica } from "../replica/types.js";
-import { retiredThrough } from "../storage/retention.js";
+import { retiredThrough } from "./retention.js";
 
 export interface RetentionKeeperOptions {
   /** Replicas of this broker. */

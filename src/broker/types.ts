@@ -19,6 +19,8 @@ export interface ProduceRequest extends TopicPartition {
   readonly acks: AcksName;
   /** From admission to outcome; after it the outcome is WRITE_OUTCOME_UNKNOWN. */
   readonly timeoutMs: number;
+  /** Refuse with STALE_TERM unless the leader's term is this one: what it follows was taken in it. */
+  readonly ifTerm?: Term;
   readonly batch: OfferedBatch;
 }
 
@@ -68,8 +70,8 @@ export interface PartitionReader {
 }
 
 export interface DataPlane {
-  /** `done` is called exactly once, perhaps before `produce` returns. Admission (size, checksum, leadership, memory) is checked before anything is appended. */
-  produce(request: ProduceRequest, done: (outcome: ProduceResult | Error) => void): void;
+  /** `done` is called exactly once, perhaps before `produce` returns. Admission (size, checksum, leadership, memory) is checked before anything is appended. Returns the term in which it was appended, undefined if it was not. */
+  produce(request: ProduceRequest, done: (outcome: ProduceResult | Error) => void): Term | undefined;
   /** Bytes admitted and not yet answered on this broker; above `inflightBytesMax` edges stop reading their streams. */
   readonly inflightBytes: number;
   readonly inflightBytesMax: number;

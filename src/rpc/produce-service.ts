@@ -7,6 +7,7 @@ import { toServiceError, toStatus } from "../wire/status.js";
 import { answerOf, type Edge, leaderAfter, selfAsLeader } from "./edge.js";
 import { readOneAhead } from "./narrow-reads.js";
 import { OutcomeOrder, type Pending } from "./outcome-order.js";
+import { Runs } from "./runs.js";
 import { type LiveStream, type StreamSlots, shuttingDown } from "./slots.js";
 import { StreamWriter } from "./stream-writer.js";
 import { acksField, count, integerOr, partitionNumber, required, topicName } from "./validate.js";
@@ -52,6 +53,7 @@ class ProduceStream implements LiveStream {
   readonly #writer: StreamWriter<Init<ProduceResponse>>;
   readonly #release: () => void;
   readonly #order: OutcomeOrder;
+  readonly #runs = new Runs();
   #results: Init<ProduceResult>[] = [];
   #flushing = false;
   /** A message of which batches from `next` on were not admitted for want of memory. */
@@ -123,9 +125,17 @@ class ProduceStream implements LiveStream {
       pending.settle(this.#refusal(pending, toQuireError(thrown)));
       return;
     }
-    this.#edge.dataPlane.produce(request, (outcome) =>
-      pending.settle(outcome instanceof Error ? this.#refusal(pending, answerOf(outcome, this.#edge)) : this.#success(pending, outcome)),
-    );
+    try {
+      this.#runs.produce(message.run, request, (run) =>
+        this.#edge.dataPlane.produce(run, (outcome) => {
+          const error = outcome instanceof Error ? answerOf(outcome, this.#edge) : undefined;
+          if (error !== undefined) this.#runs.refused(message.run, request, error);
+          pending.settle(outcome instanceof Error ? this.#refusal(pending, error ?? answerOf(outcome, this.#edge)) : this.#success(pending, outcome));
+        }),
+      );
+    } catch (thrown) {
+      pending.settle(this.#refusal(pending, answerOf(thrown, this.#edge)));
+    }
   }
 
   #success({ correlationId }: Pending, { baseOffset, replicasOnDisk, term }: LocalProduceResult): Init<ProduceResult> {

@@ -84,6 +84,7 @@ export interface ProduceBatch {
   /** One of `Acks`, or a number this version does not know. */
   readonly acks: number;
   readonly timeoutMs: number;
+  readonly run: number;
   readonly batch: RecordBatch | null;
 }
 export interface ProduceResponse {

@@ -14,6 +14,7 @@ const Batch = {
   acks: varintField(4),
   timeoutMs: varintField(5),
   batch: bytesField(6),
+  run: varintField(7),
 } as const;
 const Response = { results: bytesField(1) } as const;
 const Result = {
@@ -50,18 +51,20 @@ function writeRequest(sink: Sink, request: Init<ProduceRequest>): void {
       writeBatch(sink, item.batch);
       sink.end();
     }
+    sink.integer(Batch.run, item.run);
     sink.end();
   }
 }
 
 function readProduceBatch(reader: Reader): ProduceBatch {
-  const item = { correlationId: 0, topic: "", partition: 0, acks: 0, timeoutMs: 0, batch: null as RecordBatch | null };
+  const item = { correlationId: 0, topic: "", partition: 0, acks: 0, timeoutMs: 0, batch: null as RecordBatch | null, run: 0 };
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === Batch.correlationId) item.correlationId = reader.integer();
     else if (tag === Batch.topic) item.topic = reader.string();
     else if (tag === Batch.partition) item.partition = reader.int32();
     else if (tag === Batch.acks) item.acks = reader.int32();
     else if (tag === Batch.timeoutMs) item.timeoutMs = reader.int32();
+    else if (tag === Batch.run) item.run = reader.integer();
     else if (tag === Batch.batch) item.batch = readBatch(reader.message());
     else reader.skip(tag);
   }

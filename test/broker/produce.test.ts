@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { QuireError } from "../../src/base/errors.js";
-import { nodeId, term } from "../../src/base/ids.js";
+import { nodeId, type Term, term } from "../../src/base/ids.js";
 import type { AcksName } from "../../src/base/record-batch.js";
 import type { DataPlane, OfferedBatch, ProduceResult } from "../../src/broker/types.js";
 import { batchOf } from "../support/batches.js";
@@ -11,7 +11,7 @@ import { AT, fixture } from "./fixture.js";
 
 const produce = (
   dataPlane: DataPlane,
-  change: { acks?: AcksName; timeoutMs?: number; batch?: OfferedBatch; topic?: string; partition?: number } = {},
+  change: { acks?: AcksName; timeoutMs?: number; batch?: OfferedBatch; ifTerm?: Term; topic?: string; partition?: number } = {},
 ): Promise<ProduceResult> =>
   new Promise((resolve, reject) => {
     let calls = 0;
@@ -91,8 +91,7 @@ test("what cannot be served is refused, and nothing is appended", async () => {
   await refusal("CORRUPT_BATCH", () => produce(dataPlane, { batch: batchOf(["a"], { recordCount: 2 }) }));
   view.addTopic("orders-going", 1, { deleting: true });
   await refusal("TOPIC_DELETING", () => produce(dataPlane, { topic: "orders-going" }));
-  replica.serving = false;
-  await refusal("NOT_READY", () => produce(dataPlane));
+  await refusal("STALE_TERM", () => produce(dataPlane, { ifTerm: term(2) }));
   replica.failure = new Error("fdatasync failed");
   await refusal("REPLICA_FAILED", () => produce(dataPlane));
   replicas.clear();
@@ -101,6 +100,13 @@ test("what cannot be served is refused, and nothing is appended", async () => {
   await refusal("NOT_READY", () => produce(dataPlane, { topic: "nothing" }));
   assert.equal(replica.frames.length, 0);
   assert.equal(dataPlane.inflightBytes, 0);
+});
+
+test("a leader takes batches before its own term's first entry has committed: they commit with it", async () => {
+  const { dataPlane, replica } = fixture();
+  replica.serving = false;
+  await produce(dataPlane, { ifTerm: replica.term });
+  assert.equal(replica.frames.length, 1);
 });
 
 test("a full disk refuses produce and nothing else", async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { term } from "../../src/base/ids.js";
 import { produceService } from "../../src/wire/services.js";
 import { fromStatus } from "../../src/wire/status.js";
 import { batchOf } from "../support/batches.js";
@@ -219,4 +220,50 @@ test("a broker that shuts down answers what it took, then ends the stream", asyn
   await stream.endsWith("SHUTTING_DOWN");
   stubs.close();
   await stopped;
+});
+
+test("what follows a refused batch in its run is refused too, and another run is taken", async (context) => {
+  const { view, stubs, lead } = await startEdge(context);
+  view.addTopic("orders", 1);
+  const replica = lead("orders", 0);
+  replica.role = "follower";
+  const stream = stubs.open("ProduceService.Produce");
+  stream.send({ batches: [message(1, ["a"], { run: 5 })] });
+  await results(stream, 1);
+  replica.role = "leader";
+  stream.send({ batches: [message(2, ["b"], { run: 5 }), message(3, ["a"], { run: 6 }), message(4, ["b"], { run: 6 }), message(5, ["c"])] });
+  const outcomes = await results(stream, 5);
+  assert.deepEqual(
+    outcomes.map(({ error }) => (error === null ? "written" : fromStatus(error).reason)),
+    ["LEADER_UNKNOWN", "EARLIER_BATCH_REFUSED", "written", "written", "written"],
+  );
+});
+
+test("a run does not go on in another term: what was before it there may have been lost in between", async (context) => {
+  const { view, stubs, lead } = await startEdge(context);
+  view.addTopic("orders", 1);
+  const replica = lead("orders", 0);
+  const stream = stubs.open("ProduceService.Produce");
+  stream.send({ batches: [message(1, ["a"], { run: 1 })] });
+  await results(stream, 1);
+  replica.term = term(9);
+  stream.send({ batches: [message(2, ["b"], { run: 1 }), message(3, ["c"], { run: 1 })] });
+  const outcomes = await results(stream, 3);
+  assert.deepEqual(
+    outcomes.map(({ error }) => (error === null ? "written" : fromStatus(error).reason)),
+    ["written", "STALE_TERM", "EARLIER_BATCH_REFUSED"],
+  );
+});
+
+test("a batch that can never be written does not break its run", async (context) => {
+  const { view, stubs, lead } = await startEdge(context);
+  view.addTopic("orders", 1);
+  lead("orders", 0);
+  const stream = stubs.open("ProduceService.Produce");
+  stream.send({ batches: [message(1, ["a"], { run: 1, batch: { records: Buffer.from("?"), recordCount: 1 } }), message(2, ["b"], { run: 1 })] });
+  const outcomes = await results(stream, 2);
+  assert.deepEqual(
+    outcomes.map(({ error }) => (error === null ? "written" : fromStatus(error).reason)),
+    ["CORRUPT_BATCH", "written"],
+  );
 });
