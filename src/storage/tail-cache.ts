@@ -35,20 +35,25 @@ export class TailCache {
       removed: (bytes) => {
         this.#bytes -= bytes;
       },
+      written: () => this.#trim(),
     });
   }
 
   #added(window: TailWindow, bytes: number): void {
     this.#bytes += bytes;
     this.#tokens.push(window);
+    this.#trim();
+    if (this.#oldest > 1_024 && this.#oldest > this.#tokens.length / 2) {
+      this.#tokens = this.#tokens.slice(this.#oldest);
+      this.#oldest = 0;
+    }
+  }
+
+  #trim(): void {
     for (let tries = 0; this.#bytes > this.bytesMax && tries < TRIES_MAX && this.#oldest < this.#tokens.length; tries++) {
       const oldest = this.#tokens[this.#oldest];
       this.#tokens[this.#oldest++] = undefined;
       if (oldest !== undefined && !oldest.dropOldest() && oldest.size > 0) this.#tokens.push(oldest);
-    }
-    if (this.#oldest > 1_024 && this.#oldest > this.#tokens.length / 2) {
-      this.#tokens = this.#tokens.slice(this.#oldest);
-      this.#oldest = 0;
     }
   }
 }
@@ -56,6 +61,7 @@ export class TailCache {
 interface TailBudget {
   added(window: TailWindow, bytes: number): void;
   removed(bytes: number): void;
+  written(): void;
 }
 
 /** The end of one log in memory: frames without a gap up to the last one appended. */
@@ -82,6 +88,7 @@ export class TailWindow {
   /** Frames through this index are in files and may be dropped. */
   set writtenIndex(index: LogIndex) {
     this.#writtenIndex = index;
+    this.#budget.written();
   }
 
   push(frame: Frame): void {

@@ -1,0 +1,210 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { logIndex, offset, term } from "../../src/base/ids.js";
+import { FAILED_NAME } from "../../src/storage/checkpoint.js";
+import { type Fault, FaultyFiles, type Operation } from "../support/faulty-files.js";
+import { frames } from "../support/frames.js";
+import { openTestLog } from "../support/storage-log.js";
+
+const onSegments =
+  (operation: Operation, fault: Fault) =>
+  (called: Operation, path: string): Fault | undefined =>
+    called === operation && path.endsWith(".log") ? fault : undefined;
+
+const turns = async (count: number): Promise<void> => {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+for (const [what, operation, fault] of [
+  ["a failed sync", "sync", { code: "EIO" }],
+  ["a failed write", "write", { code: "EIO" }],
+  ["a full disk", "write", { code: "ENOSPC" }],
+  ["a segment that cannot be made", "open", { code: "ENOSPC" }],
+] as const) {
+  test(`${what} stops the log for good: told once, nothing synced, written or accepted afterwards`, async () => {
+    const files = new FaultyFiles();
+    const { log, settled, synced, failures } = await openTestLog({ files, settings: { segmentBytes: 1_000 } });
+    log.append(frames(1, 3));
+    await settled();
+    files.fault = onSegments(operation, fault);
+    log.append(frames(4, 8, { bodyBytes: 900 }));
+    log.append(frames(9, 9));
+    await settled();
+    assert.deepEqual([failures.length, synced.at(-1)?.index, log.syncedIndex], [1, 3, 3]);
+    files.fault = () => undefined;
+    assert.throws(() => log.append(frames(10, 10)), { reason: "REPLICA_FAILED" });
+    assert.throws(() => log.truncate(logIndex(2)), { reason: "REPLICA_FAILED" });
+    await assert.rejects(log.clearDoubt(), { reason: "REPLICA_FAILED" });
+    await turns(5);
+    const calls = files.calls;
+    await turns(5);
+    assert.equal(files.calls, calls);
+    await log.close();
+    assert.deepEqual([failures.length, synced.at(-1)?.index], [1, 3]);
+  });
+}
+
+test("pages that a failed sync left in memory are not taken for synced by the next process", async () => {
+  const files = new FaultyFiles();
+  const { log, settled } = await openTestLog({ files });
+  log.append(frames(1, 3));
+  await settled();
+  files.fault = onSegments("sync", { code: "EIO" });
+  log.append(frames(4, 8));
+  await settled();
+  await log.close();
+  const next = files.restart();
+  const again = await openTestLog({ files: next, isNew: false });
+  assert.deepEqual([again.log.lastIndex, again.log.doubt], [3, undefined]);
+  again.log.append(frames(4, 5, { term: 2 }));
+  await again.settled();
+  const afterPowerCut = await openTestLog({ files: next.crash(() => 0), isNew: false });
+  assert.deepEqual([afterPowerCut.log.lastIndex, afterPowerCut.log.doubt], [5, undefined]);
+  assert.deepEqual(await afterPowerCut.log.read(logIndex(4), logIndex(5), 10_000), frames(4, 5, { term: 2 }));
+});
+
+test("a mark of a failure that comes back after it was dealt with is not believed", async () => {
+  const files = new FaultyFiles();
+  const first = await openTestLog({ files });
+  first.log.append(frames(1, 3));
+  await first.settled();
+  files.fault = onSegments("sync", { code: "EIO" });
+  first.log.append(frames(4, 4));
+  await first.settled();
+  await first.log.close();
+  const mark = await files.readAll(`/data/log/${FAILED_NAME}`);
+  const next = files.restart();
+  const second = await openTestLog({ files: next, isNew: false });
+  second.log.append(frames(4, 9, { term: 2 }));
+  await second.settled();
+  await second.log.close();
+  const file = await next.open(`/data/log/${FAILED_NAME}`, "create");
+  await new Promise((resolve) => file.write([mark ?? Buffer.alloc(0)], 0, resolve));
+  const third = await openTestLog({ files: next.restart(), isNew: false });
+  assert.equal(third.log.lastIndex, 9);
+});
+
+test("a write that comes short is continued", async () => {
+  const files = new FaultyFiles();
+  const { log, settled, failures } = await openTestLog({ files });
+  let shortWrites = 0;
+  files.fault = (operation, path) => (operation === "write" && path.endsWith(".log") && shortWrites++ < 3 ? { code: "ENOSPC", writtenBytes: 77 } : undefined);
+  log.append(frames(1, 5));
+  await settled();
+  assert.deepEqual([failures, shortWrites], [[], 4]);
+  await log.close();
+  const again = await openTestLog({ files: files.crash(() => 0), isNew: false });
+  assert.deepEqual(await again.log.read(logIndex(1), logIndex(5), 10_000), frames(1, 5));
+});
+
+test("what the disk cannot read is LOG_CORRUPT, and is read when it can again", async () => {
+  const files = new FaultyFiles();
+  const { log, settled } = await openTestLog({ files, cacheBytes: 0 });
+  log.append(frames(1, 5));
+  await settled();
+  files.fault = onSegments("read", { code: "EIO" });
+  await assert.rejects(log.read(logIndex(1), logIndex(5), 10_000), { reason: "LOG_CORRUPT" });
+  files.fault = () => undefined;
+  assert.equal((await log.read(logIndex(1), logIndex(5), 10_000)).length, 5);
+});
+
+test("while one group is under way all that comes is one more", async () => {
+  const files = new FaultyFiles();
+  const { log, settled } = await openTestLog({ files, settings: { segmentBytes: 1e6 } });
+  log.append(frames(1, 1));
+  await settled();
+  const syncs = log.syncs;
+  for (let index = 2; index <= 101; index++) log.append(frames(index, index));
+  await settled();
+  assert.equal(log.syncs - syncs, 2);
+});
+
+test("with deferred syncs an entry is reported when it is written, and synced within the interval", async () => {
+  const files = new FaultyFiles();
+  let fire: (() => void) | undefined;
+  let timers = 0;
+  const clock = {
+    wallMs: () => 0,
+    monotonicMs: () => 0,
+    soon: setImmediate,
+    every: () => ({ cancel() {} }),
+    after: (_: number, run: () => void) => {
+      timers += 1;
+      fire = run;
+      return { cancel() {} };
+    },
+  };
+  const settings = { flush: "interval" as const, flushIntervalMs: 50 };
+  const { log, settled } = await openTestLog({ files, clock, settings });
+  log.append(frames(1, 3));
+  await settled();
+  log.append(frames(4, 4));
+  await settled();
+  assert.deepEqual([log.syncedIndex, log.syncs, timers], [4, 0, 1]);
+  const lost = await openTestLog({ files: files.crash(() => 1), settings, isNew: false, bootId: "next boot" });
+  assert.ok(lost.log.lastIndex < 4);
+  assert.deepEqual(lost.log.doubt, { kind: "torn", from: lost.log.lastIndex + 1 });
+  const samePower = await openTestLog({ files: files.restart(), settings, isNew: false });
+  assert.deepEqual([samePower.log.lastIndex, samePower.log.doubt], [4, undefined]);
+  fire?.();
+  while (log.syncs === 0) await turns(1);
+  assert.equal(timers, 1);
+  const kept = await openTestLog({ files: files.crash(() => 1), settings, isNew: false, bootId: "next boot" });
+  assert.equal(kept.log.lastIndex, 4);
+});
+
+test("a closed log with deferred syncs is whole after the next boot", async () => {
+  const files = new FaultyFiles();
+  const settings = { flush: "interval" as const };
+  const { log } = await openTestLog({ files, settings });
+  log.append(frames(1, 3));
+  await log.close();
+  const again = await openTestLog({ files: files.crash(() => 1), settings, isNew: false, bootId: "next boot" });
+  assert.deepEqual([again.log.lastIndex, again.log.doubt], [3, undefined]);
+});
+
+test("a reset lasts, and a crash in the middle leaves the log before or after it", async () => {
+  for (let diesAfter = 0; diesAfter < 40; diesAfter++) {
+    const files = new FaultyFiles();
+    const { log, settled } = await openTestLog({ files, settings: { segmentBytes: 500 } });
+    log.append(frames(1, 12));
+    await settled();
+    files.diesAfter = files.calls + diesAfter;
+    let isDone = false;
+    log.reset({ index: logIndex(9), term: term(2) }, offset(6)).then(
+      () => {
+        isDone = true;
+      },
+      () => undefined,
+    );
+    await turns(60);
+    const { log: again } = await openTestLog({ files: files.crash((bound) => diesAfter % bound), isNew: false });
+    assert.equal(again.doubt, undefined);
+    const isAfter = again.logStart.index === 9;
+    assert.deepEqual([again.logStart, again.lastIndex, again.startOffset], isAfter ? [{ index: 9, term: 2 }, 9, 6] : [{ index: 0, term: 0 }, 12, 0]);
+    assert.ok(isAfter || !isDone);
+  }
+});
+
+test("dropped segments stay dropped, whenever the power goes", async () => {
+  for (let diesAfter = 0; diesAfter < 25; diesAfter++) {
+    const files = new FaultyFiles();
+    const { log, settled } = await openTestLog({ files, settings: { segmentBytes: 500 } });
+    log.append(frames(1, 12));
+    await settled();
+    const end = log.segments()[1]?.last.index ?? 0;
+    files.diesAfter = files.calls + diesAfter;
+    let isDone = false;
+    log.dropThrough(logIndex(end)).then(
+      () => {
+        isDone = true;
+      },
+      () => undefined,
+    );
+    await turns(40);
+    const { log: again } = await openTestLog({ files: files.crash((bound) => diesAfter % bound), isNew: false });
+    assert.deepEqual([again.doubt, again.lastIndex], [undefined, 12]);
+    assert.ok(again.logStart.index === end || (again.logStart.index === 0 && !isDone));
+    assert.equal((await again.read(logIndex(again.logStart.index + 1), logIndex(12), 1e6)).length, 12 - again.logStart.index);
+  }
+});
