@@ -26,27 +26,43 @@ export class MetadataCache {
   limits: ClientLimits | undefined;
   readonly #brokers = new Map<number, BrokerMetadata>();
   readonly #topics = new Map<string, TopicRoute>();
+  /** Topics that were learned and that no snapshot or delta has told of yet. */
+  readonly #news = new Set<string>();
 
-  /** Everything one broker knows: topics it does not have are gone, leaders it has from lower terms are ignored. */
+  /**
+   * Everything one broker knows: topics it does not have are gone, leaders it has from lower terms are ignored. A topic that we were told of
+   * otherwise, and that no snapshot had yet, stays: this broker may not have heard of it.
+   */
   applySnapshot(snapshot: MetadataMessage): void {
     this.clusterId = snapshot.clusterId;
     this.controllerNodeId = snapshot.controllerNodeId;
     if (snapshot.limits !== null) this.limits = snapshot.limits;
     this.#replaceBrokers(snapshot.brokers);
     const names = new Set(snapshot.topics.map((topic) => topic.name));
-    for (const name of this.#topics.keys()) if (!names.has(name)) this.#topics.delete(name);
-    for (const topic of snapshot.topics) this.applyTopic(topic);
+    for (const name of this.#topics.keys()) if (!names.has(name) && !this.#news.has(name)) this.#topics.delete(name);
+    for (const topic of snapshot.topics) this.#watched(topic);
   }
 
   applyDelta(delta: MetadataDelta): void {
     if (delta.controllerNodeId !== 0) this.controllerNodeId = delta.controllerNodeId;
     if (delta.brokers.length > 0) this.#replaceBrokers(delta.brokers);
-    for (const name of delta.deletedTopics) this.#topics.delete(name);
-    for (const topic of delta.topics) this.applyTopic(topic);
+    for (const name of delta.deletedTopics) this.forgetTopic(name);
+    for (const topic of delta.topics) this.#watched(topic);
+  }
+
+  /** A topic as some broker described it when asked. */
+  learn(topic: TopicMetadata): void {
+    if (!this.#topics.has(topic.name)) this.#news.add(topic.name);
+    this.#applyTopic(topic);
+  }
+
+  #watched(topic: TopicMetadata): void {
+    this.#news.delete(topic.name);
+    this.#applyTopic(topic);
   }
 
   /** One topic as a broker describes it. Of a topic that was made anew under the same name, nothing old is kept. */
-  applyTopic(topic: TopicMetadata): void {
+  #applyTopic(topic: TopicMetadata): void {
     const known = this.#topics.get(topic.name);
     const before = known?.topicId === topic.topicId ? known.partitions : [];
     const partitions: PartitionRoute[] = Array.from(
@@ -61,6 +77,7 @@ export class MetadataCache {
   }
 
   forgetTopic(name: string): void {
+    this.#news.delete(name);
     this.#topics.delete(name);
   }
 

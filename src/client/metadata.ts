@@ -81,7 +81,7 @@ export class Metadata {
 
   /** A topic as the broker that changed it describes it, at once. */
   learn(topic: TopicMetadata): void {
-    this.cache.applyTopic(topic);
+    this.cache.learn(topic);
     this.#changed();
   }
 

@@ -250,6 +250,8 @@ export class Producer {
     batch.lastError = error;
     if (error.retry === "idempotent") batch.outcomeUnknown = true;
     if (batch.settled || verdictOnWrite(error, this.#options.retryUnknown) === "reject") {
+      // Known wrongly, or deleted: the next send asks anew.
+      if (error.reason === "TOPIC_NOT_FOUND") this.#metadata.cache.forgetTopic(target.topic);
       lane.rejected(batch);
       batch.reject(error);
       this.#left(target, batch);

@@ -95,6 +95,19 @@ test("a leader of a lower term never replaces one of a higher; duplicates change
   assert.equal(cache.leader("t", 0)?.address, "b2");
 });
 
+test("a topic that was just learned outlives a snapshot of a broker that does not know it; one that was watched does not", () => {
+  const cache = new MetadataCache();
+  const topic = { name: "t", topicId: "id", batchBytesMax: 0, partitions: [] };
+  const snapshot = (topics: (typeof topic)[]): void =>
+    cache.applySnapshot({ clusterId: "c", controllerNodeId: 1, brokers: [], topics, limits: null, answeredByNodeId: 1 });
+  cache.learn(topic);
+  snapshot([]);
+  assert.ok(cache.topic("t"));
+  snapshot([topic]);
+  snapshot([]);
+  assert.equal(cache.topic("t"), undefined);
+});
+
 test("waiting sends have their turn in order, once there is room, and not before", () => {
   const queue = new SendQueue(100, 3);
   const told: string[] = [];
@@ -117,6 +130,8 @@ test("waiting sends have their turn in order, once there is room, and not before
   assert.deepEqual(told, ["d BUFFER_FULL", "a", "b BUFFER_FULL", "c BUFFER_FULL"]);
   queue.release(120);
   assert.equal(queue.hasRoom, true);
+  queue.wait({ sentMs: 0, admit: () => {}, refuse: () => {} });
+  assert.equal(queue.hasRoom, false, "nobody gets before one that waits");
   assert.equal(queue.bytes, 0);
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { QuireError } from "../../src/client/index.js";
+import { connect, QuireError } from "../../src/client/index.js";
+import { startFakeCluster } from "../support/fake-broker.js";
 import { connected, gate, until } from "./harness.js";
 
 /** Each value's first occurrence, in log order. */
@@ -86,8 +87,14 @@ test("a lost connection with retryUnknown: false is rejected as unknown, and wri
   assert.deepEqual(cluster.values("t"), ["a", "b", "c"]);
 });
 
-test("a paused leader is found out while others elect another: sends go on there", async (context) => {
-  const { cluster, quire } = await connected(context);
+test("a paused leader that also is the broker we watch is found out: sends go on at the next leader", async (context) => {
+  const { cluster, stop } = await startFakeCluster();
+  // Neither pings nor a silent metadata stream tell in time: only that it does not answer.
+  const quire = await connect({ brokers: cluster.addresses.slice(0, 1), stallMs: 100, silenceMs: 60_000, keepaliveTimeMs: 60_000, deliveryTimeoutMs: 5_000 });
+  context.after(async () => {
+    await quire.close({ timeoutMs: 0 });
+    await stop();
+  });
   cluster.createTopic("t");
   const topic = quire.topic("t");
   await topic.send("before");
@@ -100,6 +107,31 @@ test("a paused leader is found out while others elect another: sends go on there
   cluster.broker(1).proxy.restore();
   await topic.send("after");
   assert.deepEqual(firsts(cluster.values("t")), ["before", "during", "after"]);
+});
+
+test("nothing goes to a new leader before the old one has answered what was sent to it", async (context) => {
+  const { cluster, quire } = await connected(context, { batchBytes: 1_024 });
+  cluster.createTopic("t");
+  const topic = quire.topic<string>("t");
+  await topic.send("warm");
+  const held = gate();
+  cluster.onBatch = async (_, { nodeId }) => {
+    if (nodeId === 1) await held.opened;
+    return undefined;
+  };
+  const long = "x".repeat(1_100);
+  const sends = [topic.send(`a${long}`)];
+  await until(() => cluster.received.length === 2, "the first is under way");
+  cluster.elect("t", 0, 2);
+  sends.push(topic.send(`b${long}`), topic.send(`c${long}`));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(cluster.received.length, 2);
+  held.open();
+  await Promise.all(sends);
+  assert.deepEqual(
+    cluster.values("t").map((value) => value?.slice(0, 1)),
+    ["w", "a", "b", "c"],
+  );
 });
 
 test("a dead leader: what waits is sent to the next one", async (context) => {

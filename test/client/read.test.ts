@@ -96,6 +96,22 @@ test("each record comes once and in order while leaders move, connections break 
   assert.deepEqual(read, cluster.values("t").slice(0, 300));
 });
 
+test("batches that come again, old ones too, are not handed out again", async (context) => {
+  const { cluster, quire } = await connected(context);
+  cluster.createTopic("t");
+  cluster.broker(1).repeats = true;
+  const topic = quire.topic<string>("t", { serializer: text });
+  await sendEach(topic, numbered(20));
+  const sendMore = (taken: number): void => {
+    if (taken !== 20) return;
+    cluster.broker(1).proxy.drop();
+    void sendEach(topic, numbered(5, 20));
+  };
+  const read = await take(topic, 25, "earliest", sendMore);
+  assert.deepEqual(read.slice(0, 21), numbered(21));
+  assert.deepEqual([...new Set(read)].length >= 24, true, "only a send that met the broken connection may be there twice");
+});
+
 test("a silent stream is opened again and continues where it was", async (context) => {
   const { cluster, quire } = await connected(context);
   cluster.createTopic("t");
@@ -270,7 +286,7 @@ test("a reader is told of its misspelt options, and iterated once", async (conte
 });
 
 test("the metadata stream is opened at another broker when its own dies or falls silent", async (context) => {
-  const { cluster, quire } = await connected(context);
+  const { cluster, quire } = await connected(context, { keepaliveTimeMs: 60_000 });
   const watched = (): number => cluster.brokers.reduce((sum, broker) => sum + broker.metadataStreams, 0);
   const first = cluster.brokers.find((broker) => broker.metadataStreams > 0);
   first?.proxy.kill();

@@ -29,14 +29,12 @@ class FakeBroker implements FakeNode {
   readonly cluster: FakeCluster;
   readonly #server = new grpc.Server({ "grpc.max_receive_message_length": -1 });
   #proxy: TcpProxy | undefined;
-  /** Subscribe streams say nothing at all. */
   mute = false;
+  repeats = false;
   subscribeStreams = 0;
   metadataStreams = 0;
   heartbeatMs = 50;
-  /** By all Subscribe streams. */
   sentBytes = 0;
-  /** A topic that this broker has not heard of yet. */
   hiddenTopic = "";
 
   private constructor(cluster: FakeCluster, nodeId: number) {

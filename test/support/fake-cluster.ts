@@ -13,6 +13,8 @@ export interface FakeNode {
   readonly address: string;
   /** Subscribe streams say nothing at all. */
   mute: boolean;
+  /** Subscribe streams send the log's first batch again after every other. */
+  repeats: boolean;
   heartbeatMs: number;
   /** A topic that this broker has not heard of yet. */
   hiddenTopic: string;

@@ -77,7 +77,7 @@ export class FakeSubscriptions {
       for (const batch of log.batches) {
         if (batch.baseOffset + batch.recordCount <= subscription.next) continue;
         if (this.#sentBytes >= this.#creditBytes) return;
-        this.#send(subscriptionId, [batch], log.nextOffset);
+        this.#send(subscriptionId, this.#broker.repeats ? [batch, log.batches[0] ?? batch] : [batch], log.nextOffset);
         subscription.next = batch.baseOffset + batch.recordCount;
       }
     }
