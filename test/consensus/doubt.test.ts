@@ -145,7 +145,7 @@ test("alone in its set a torn end was never acknowledged; damage waits for an op
     ! n1 leads
     = n1 follower 1/1 doubt`));
 
-test("a doubt survives a second crash, and answers to the first do not lift the second", () =>
+test("a doubt survives a second crash", () =>
   scenario(`
     nodes 3
     elect 1
@@ -160,3 +160,53 @@ test("a doubt survives a second crash, and answers to the first do not lift the 
     restart 1
     tick 40
     = n2 follower 3/4 whole`));
+
+test("what a leader answered to an earlier doubt does not lift a later one", () =>
+  scenario(`
+    nodes 3
+    elect 1
+    propose 1 "a"
+    cut 3
+    crash 2
+    restart 2 torn=3
+    down 1 2
+    hold
+    up 1 2
+    keep
+    deliver 2
+    tick 1 2
+    deliver 1
+    > n1 tell n2 that it ends at 2/1, whole
+    keep
+    flow
+    tick 1
+    > n2 is whole again
+    propose 1 "c"               # committed on n1 and n2
+    > n1 acknowledge "c"
+    crash 1 2
+    restart 2 damaged=3
+    replay
+    tick 4 2
+    replay
+    > n2 follows n1 in term 1
+    ! n2 is whole`));
+
+test("no read rests on a replica in doubt", () =>
+  scenario(`
+    nodes 3
+    elect 1
+    propose 1 "a"
+    cut 3
+    crash 2
+    restart 2 damaged=2
+    slow 2
+    down 1 2
+    up 1 2
+    read 1
+    tick 3
+    > n2 append 2/1 "a"
+    ! n1 read
+    sync 2
+    tick 2
+    > n2 is whole again
+    > n1 read at 2`));
