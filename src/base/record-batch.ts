@@ -1,5 +1,3 @@
-import type { Offset } from "./ids.js";
-
 /** How a batch's body is compressed; the numbers are the ones on the wire and on disk. */
 export const Compression = { none: 0, gzip: 1, lz4: 2, zstd: 3 } as const;
 export type CompressionName = keyof typeof Compression;
@@ -28,16 +26,4 @@ export interface RecordBatchHeader {
   readonly crc32: number;
   /** Bytes of the body before compression; equal to the body's length when it is not compressed. */
   readonly uncompressedBytes: number;
-}
-
-/** A batch on its way in: header, and `Records` as serialized (and compressed) by the producer. */
-export interface IncomingBatch extends RecordBatchHeader {
-  readonly body: Buffer;
-}
-
-/** A batch with its place in the partition. */
-export interface StoredBatch extends RecordBatchHeader {
-  readonly baseOffset: Offset;
-  readonly term: number;
-  readonly body: Buffer;
 }

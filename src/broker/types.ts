@@ -2,7 +2,7 @@
  * The data plane's verbs, as the gRPC edges call them: local only. An edge that gets NOT_LEADER or LEADER_UNKNOWN
  * for a request that may be forwarded forwards it. Every refusal is a QuireError.
  */
-import type { LogIndex, NodeId, Offset, Term } from "../base/ids.js";
+import type { NodeId, Offset, Term } from "../base/ids.js";
 import type { AcksName, RecordBatchHeader } from "../base/record-batch.js";
 import type { TopicPartition } from "../cluster/view.js";
 import type { Frame } from "../storage/log.js";
@@ -86,4 +86,4 @@ export interface DataPlane {
   trim(at: TopicPartition, before: Offset): Promise<Offset>;
 }
 
-export type { Frame, LogIndex };
+export type { Frame };

@@ -8,7 +8,6 @@ import type { LogIndex, Offset, Term } from "../base/ids.js";
 import type { Doubt, LogPosition, TermRun } from "../consensus/types.js";
 
 export type { Frame } from "../base/frame.js";
-export { FRAME_HEADER_BYTES, frameBytes } from "../base/frame-codec.js";
 
 export interface Log {
   /** Position just before the first entry kept; (0, 0) when nothing was dropped. */

@@ -119,7 +119,7 @@ export async function startEdge(context: TestContext, { nodeId = 1, limits = {},
   return { view, replicas, admin, readiness, dataPlane, server, stubs, lead };
 }
 
-export type EdgeBroker = Awaited<ReturnType<typeof startEdge>>;
+type EdgeBroker = Awaited<ReturnType<typeof startEdge>>;
 
 /** Two brokers that know each other: broker 2 leads every partition of `orders`; broker 1 leads the metadata and nothing else. */
 export async function startPair(context: TestContext, partitions = 1, options: EdgeOptions = {}) {

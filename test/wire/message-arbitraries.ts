@@ -39,7 +39,9 @@ const position = fc.oneof(
 const status = record({ code: int32, message: text, details: fc.array(record({ type_url: text, value: bytes }), { maxLength: 3 }) });
 
 export const produceRequest = record({
-  batches: fc.array(record({ correlationId: int64, topic: text, partition: int32, acks: int32, timeoutMs: int32, batch: orNull(batch), run: int64 }), { maxLength: 4 }),
+  batches: fc.array(record({ correlationId: int64, topic: text, partition: int32, acks: int32, timeoutMs: int32, batch: orNull(batch), run: int64 }), {
+    maxLength: 4,
+  }),
 });
 export const produceResponse = record({
   results: fc.array(record({ correlationId: int64, baseOffset: int64, replicasOnDisk: int32, leader: orNull(leader), error: orNull(status) }), {
