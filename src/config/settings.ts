@@ -36,6 +36,8 @@ export const settings = {
   }),
   "topics.flushIntervalMs": duration({ default: SECOND_MS, min: 10, max: 60 * SECOND_MS, doc: "With flush=interval: at most this long unsynced." }),
 
+  "retention.checkMs": duration({ default: 10 * SECOND_MS, min: 100, max: 3600 * SECOND_MS, doc: "How often leaders look for records that may go." }),
+
   "produce.recordBytesMax": bytes({ default: limits.recordBytes, min: KIB, max: limits.recordBytes, doc: "Largest record." }),
   "produce.batchBytesMax": bytes({ default: limits.batchBytes, min: 2 * KIB, max: limits.batchBytes, doc: "Largest batch." }),
   "produce.inflightBytesMax": bytes({

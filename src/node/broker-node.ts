@@ -43,7 +43,6 @@ export interface BrokerNodeOptions {
 const METADATA_LOG: LogSettings = { segmentBytes: 8 * 1024 * 1024, segmentAgeMs: 0, flush: "batch", flushIntervalMs: 1_000 };
 const INFLIGHT_MESSAGES_MAX = 64;
 const INFLIGHT_BYTES_MAX = 8 * 1024 * 1024;
-const RETENTION_PERIOD_MS = 10_000;
 const HAND_OVER_MS_MAX = 5_000;
 const STREAM_GRACE_MS = 2_000;
 
@@ -110,7 +109,7 @@ export class BrokerNode {
 
   /** Opens every replica on this disk, then serves. */
   async start(): Promise<void> {
-    const { membership, self, clock, log } = this.#options;
+    const { config, membership, self, clock, log } = this.#options;
     this.#linkBrokers();
     this.#machine.watch((change) => {
       if (change.brokers) this.#linkBrokers();
@@ -139,7 +138,7 @@ export class BrokerNode {
       trim: (at, before) => this.#dataPlane.trim(at, before),
       clock,
       log,
-      periodMs: RETENTION_PERIOD_MS,
+      periodMs: config.retention.checkMs,
     });
     log.info({ nodeId: self.nodeId, clusterId: membership.founding.clusterId, address: self.address, peerAddress: self.peerAddress }, "serving");
   }
