@@ -3,8 +3,9 @@
  * the producer acts.
  *
  * What it keeps: each attempt sends a run of batches in order, without a gap, beginning with the oldest that was not acknowledged; the next
- * attempt begins only when every batch of the one before is answered or given up. After any failure, and at the start, a single batch is sent
- * (a leader that just took over may refuse the first and take the second); its acknowledgement opens the window.
+ * attempt begins only when every batch of the one before is answered or given up, and has another run number, by which a broker that refused
+ * one batch knows what it must not take behind it. After any failure, and at the start, a single batch is sent: there is no use in more
+ * before a leader has taken one.
  */
 import { assert } from "../base/assert.js";
 
@@ -35,6 +36,9 @@ export class Lane<Batch extends LaneBatch> {
   /** Refused or lost and to be sent again, oldest first, once nothing is in flight. */
   #failed: Batch[] = [];
   #window = 1;
+  #run = 1;
+  /** A batch of this run was not written: nothing more is sent in it. */
+  #runBroken = false;
   #failuresInRow = 0;
   #resumeMs = 0;
 
@@ -48,6 +52,11 @@ export class Lane<Batch extends LaneBatch> {
 
   get inFlight(): readonly Batch[] {
     return this.#inFlight;
+  }
+
+  /** Number of the run that `take` gives batches of. */
+  get run(): number {
+    return this.#run;
   }
 
   get failuresInRow(): number {
@@ -98,21 +107,26 @@ export class Lane<Batch extends LaneBatch> {
   }
 
   /**
-   * `batch` is written. Returns the batches before it that were to be sent again: they were overtaken, and sending them now would turn
-   * the order round, so they must be rejected.
+   * `batch` is written. Returns the batches before it that were to be sent again: a broker that does not keep to runs let it overtake them, and
+   * sending them now would turn the order round, so they must be rejected.
    */
   acknowledged(batch: Batch): readonly Batch[] {
     this.#leave(batch);
     this.#failuresInRow = 0;
     const overtaken = this.#failed.filter((failed) => failed.order < batch.order);
     if (overtaken.length > 0) this.#failed = this.#failed.filter((failed) => failed.order > batch.order);
-    this.#window = this.#failed.length > 0 ? 1 : this.#settings.inFlightMax;
+    this.#window = this.#runBroken ? 1 : this.#settings.inFlightMax;
     return overtaken;
   }
 
-  /** `batch` is answered for good; those after it go on. */
-  rejected(batch: Batch): void {
+  /**
+   * `batch` is answered for good.
+   *
+   * @param certain it will never be written, so that those after it go on; otherwise it breaks the run
+   */
+  rejected(batch: Batch, certain: boolean): void {
     this.#leave(batch);
+    if (!certain) this.#breakRun();
   }
 
   /** `batch` was refused or lost and is to be sent again, before everything after it. */
@@ -120,8 +134,7 @@ export class Lane<Batch extends LaneBatch> {
     this.#leave(batch);
     const at = this.#failed.findIndex((other) => other.order > batch.order);
     this.#failed.splice(at < 0 ? this.#failed.length : at, 0, batch);
-    if (this.#failed.length === 1) this.#failuresInRow += 1;
-    this.#window = 1;
+    this.#breakRun();
   }
 
   /** Nothing is taken before then. */
@@ -161,12 +174,20 @@ export class Lane<Batch extends LaneBatch> {
   }
 
   #mayTake(nowMs: number): boolean {
-    if (this.#failed.length > 0) {
+    if (this.#runBroken) {
       if (this.#inFlight.length > 0) return false;
+      this.#runBroken = false;
+      this.#run += 1;
       this.#waiting = [...this.#failed, ...this.#waiting];
       this.#failed = [];
     }
     return nowMs >= this.#resumeMs && this.#inFlight.length < this.#window;
+  }
+
+  #breakRun(): void {
+    if (!this.#runBroken) this.#failuresInRow += 1;
+    this.#runBroken = true;
+    this.#window = 1;
   }
 
   #leave(batch: Batch): void {

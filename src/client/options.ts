@@ -27,7 +27,7 @@ const NUMBERS = {
   lingerMs: { value: 0, min: 0, max: 10_000 },
   /** A batch of this size is full. */
   batchBytes: { value: 256 * KIB, min: KIB, max: limits.batchBytes },
-  /** Batches of one partition under way at a time. 1 keeps order even where `src/client/README.md` says that more may not. */
+  /** Batches of one partition under way at a time, once its leader has taken one. */
   inFlightBatchesMax: { value: 5, min: 1, max: 100 },
   /** Encoded records not yet answered, all topics together; beyond it `send` waits. */
   bufferBytesMax: { value: 32 * MIB, min: MIB, max: 4096 * MIB },

@@ -24,6 +24,7 @@ export interface OutgoingProduce {
   readonly partition: number;
   readonly acks: number;
   readonly timeoutMs: number;
+  readonly run: number;
   readonly batch: RecordBatchHeader & { readonly body: Buffer };
 }
 

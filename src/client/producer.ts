@@ -208,10 +208,8 @@ export class Producer {
       if (batch === undefined) break;
       batch.attempts += 1;
       const timeoutMs = Math.max(1, Math.ceil(Math.min(this.#options.requestTimeoutMs, batch.deadlineMs - nowMs)));
-      link.stream.send(
-        { target, batch },
-        { topic: target.topic, partition: target.partition, acks: Acks[this.#options.acks], timeoutMs, batch: batch.message() },
-      );
+      const { topic, partition, lane } = target;
+      link.stream.send({ target, batch }, { topic, partition, acks: Acks[this.#options.acks], timeoutMs, run: lane.run, batch: batch.message() });
     }
     return target.lane.wakeMs() ?? Number.POSITIVE_INFINITY;
   }
@@ -252,7 +250,7 @@ export class Producer {
     if (batch.settled || verdictOnWrite(error, this.#options.retryUnknown) === "reject") {
       // Known wrongly, or deleted: the next send asks anew.
       if (error.reason === "TOPIC_NOT_FOUND") this.#metadata.cache.forgetTopic(target.topic);
-      lane.rejected(batch);
+      lane.rejected(batch, error.retry === "never");
       batch.reject(error);
       this.#left(target, batch);
       return;
@@ -280,7 +278,7 @@ export class Producer {
     batch.lastError = unknown;
     batch.outcomeUnknown = true;
     if (batch.settled || !this.#options.retryUnknown) {
-      target.lane.rejected(batch);
+      target.lane.rejected(batch, false);
       batch.reject(unknown);
       this.#left(target, batch);
     } else target.lane.failed(batch);

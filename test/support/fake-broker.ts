@@ -2,10 +2,10 @@
 import * as grpc from "@grpc/grpc-js";
 import { QuireError } from "../../src/base/errors.js";
 import type { MetadataMessage, TopicMessage, WatchMetadataResponse } from "../../src/wire/admin-messages.js";
-import type { Init, OffsetAnswer, ProduceBatch, ProduceResponse, ProduceResult, RecordBatch } from "../../src/wire/messages.js";
+import type { Init, OffsetAnswer, ProduceBatch, ProduceResponse, ProduceResult, RecordBatch, StatusMessage } from "../../src/wire/messages.js";
 import type { Handlers } from "../../src/wire/method.js";
 import { adminService, clusterService, fetchService, produceService } from "../../src/wire/services.js";
-import { toServiceError, toStatus } from "../../src/wire/status.js";
+import { fromStatus, toServiceError, toStatus } from "../../src/wire/status.js";
 import { FakeCluster, type FakeNode, offsetOf } from "./fake-cluster.js";
 import { FakeSubscriptions } from "./fake-subscriptions.js";
 import { TcpProxy } from "./tcp-proxy.js";
@@ -78,14 +78,19 @@ class FakeBroker implements FakeNode {
     let turn = Promise.resolve();
     // What arrived behind the batch at which the connection broke never arrived, as it were.
     let broken = false;
+    const brokenRuns = new Set<string>();
     call.on("data", (request: { batches: readonly ProduceBatch[] }) => {
       for (const batch of request.batches) {
         turn = turn.then(async () => {
           if (broken) return;
-          const result = await this.#take(batch, () => {
+          const run = `${batch.topic}/${batch.partition} ${batch.run}`;
+          const drop = (): void => {
             broken = true;
             this.proxy.drop();
-          });
+          };
+          const result = await this.#take(batch, brokenRuns.has(run), drop);
+          const error = result?.error;
+          if (error != null && !this.cluster.ignoresRuns && fromStatus(error as StatusMessage).retry !== "never") brokenRuns.add(run);
           const response: Init<ProduceResponse> = { results: result === undefined ? [] : [result] };
           if (result !== undefined && !call.destroyed) call.write(response);
         });
@@ -95,7 +100,7 @@ class FakeBroker implements FakeNode {
     call.on("end", () => call.end());
   }
 
-  async #take(produce: ProduceBatch, drop: () => void): Promise<Init<ProduceResult> | undefined> {
+  async #take(produce: ProduceBatch, behindRefused: boolean, drop: () => void): Promise<Init<ProduceResult> | undefined> {
     const { topic, partition, correlationId, batch } = produce;
     this.cluster.received.push({ nodeId: this.nodeId, batch: produce });
     const wish = await this.cluster.onBatch(produce, this);
@@ -104,6 +109,7 @@ class FakeBroker implements FakeNode {
       error: toStatus(error),
       leader: this.cluster.topics.has(topic) ? this.cluster.hint(topic, partition) : null,
     });
+    if (behindRefused) return refuse(new QuireError("EARLIER_BATCH_REFUSED", "a batch before this one was refused"));
     if (wish instanceof QuireError) return refuse(wish);
     if (wish === "drop") drop();
     if (wish === "drop") return undefined;

@@ -49,6 +49,8 @@ export class FakeCluster {
   readonly watchers = new Set<() => void>();
   /** Consulted for each batch; may delay its answer. */
   onBatch: (batch: ProduceBatch, broker: FakeNode) => Misbehaviour | Promise<Misbehaviour> = () => undefined;
+  /** Take batches behind a refused one of the same run, as a broker that does not know runs would. */
+  ignoresRuns = false;
   /** Batches taken in, refused ones too. */
   received: { readonly nodeId: number; readonly batch: ProduceBatch }[] = [];
 
