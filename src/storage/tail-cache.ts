@@ -5,8 +5,8 @@ import { type LogIndex, logIndex } from "../base/ids.js";
 
 /** What a frame costs beyond its bytes: objects, slots, the slice. */
 const OVERHEAD_BYTES = 300;
-/** Logs looked at for one frame to drop, so that a write is never held up by a long search. */
-const TRIES_MAX = 32;
+/** Frames not yet written that are passed over at a time, so that a write is never held up by a long search. */
+const KEPT_MAX = 32;
 
 /**
  * The ends of all of a broker's logs in memory, within one budget; the oldest frames go first, whichever log's they are.
@@ -50,10 +50,12 @@ export class TailCache {
   }
 
   #trim(): void {
-    for (let tries = 0; this.#bytes > this.bytesMax && tries < TRIES_MAX && this.#oldest < this.#tokens.length; tries++) {
+    for (let kept = 0; this.#bytes > this.bytesMax && kept < KEPT_MAX && this.#oldest < this.#tokens.length; ) {
       const oldest = this.#tokens[this.#oldest];
       this.#tokens[this.#oldest++] = undefined;
-      if (oldest !== undefined && !oldest.dropOldest() && oldest.size > 0) this.#tokens.push(oldest);
+      if (oldest === undefined || oldest.dropOldest() || oldest.size === 0) continue;
+      this.#tokens.push(oldest);
+      kept += 1;
     }
   }
 }

@@ -80,6 +80,8 @@ export class FaultyFiles implements Files {
   readonly #folders = new Set<string>();
   /** Calls so far. */
   calls = 0;
+  /** By reads of open files. */
+  bytesRead = 0;
   /** After this many calls the process is dead: nothing is done and nothing answers. */
   diesAfter = Number.POSITIVE_INFINITY;
   /** Decides the fate of each call. */
@@ -165,6 +167,8 @@ export class FaultyFiles implements Files {
       read: (into, position, done) => {
         const fault = this.fault("read", path);
         const read = inode.shown.copy(into, 0, position, position + into.length);
+        this.calls += 1;
+        this.bytesRead += read;
         this.#answer(() => (fault === undefined ? done(null, read) : done(failure(fault.code, path), 0)));
       },
       truncate: async (length) => {
