@@ -157,7 +157,8 @@ export class GroupCommit {
     this.#flushTimer?.cancel();
     this.#failure ??= new Error("the log is closed");
     if (this.#isBusy) await new Promise<void>((resolve) => this.#quietWaiters.push(resolve));
-    await this.#closeFile();
+    // What counts is synced or was given up: a file that does not close takes nothing with it.
+    await this.#closeFile().catch(() => undefined);
   }
 
   /** Stops for good: the kernel may have dropped the pages that a failed sync was to write (safety.md, rule 11). */

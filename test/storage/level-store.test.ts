@@ -86,6 +86,21 @@ test("what is saved while a sync is under way shares the next one, in order", as
   await store.close();
 });
 
+test("every batch is synced before it is answered", async () => {
+  const store = await openLevelStore(fresh());
+  const batch = Reflect.get(Level.prototype, "batch") as (this: unknown, ...args: unknown[]) => unknown;
+  const options: unknown[] = [];
+  Reflect.set(Level.prototype, "batch", function (this: unknown, ...args: unknown[]) {
+    options.push(args[1]);
+    return batch.apply(this, args);
+  });
+  await store.saveHardState(one, { term: term(1), votedFor: null });
+  await store.saveSnapshot(one, snapshot(1), []);
+  Reflect.set(Level.prototype, "batch", batch);
+  assert.deepEqual(options, [{ sync: true }, { sync: true }]);
+  await store.close();
+});
+
 test("closing waits for what was saved", async () => {
   const path = fresh();
   const store = await openLevelStore(path);

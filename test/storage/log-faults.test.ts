@@ -64,24 +64,40 @@ test("pages that a failed sync left in memory are not taken for synced by the ne
 });
 
 test("a mark of a failure that comes back after it was dealt with is not believed", async () => {
+  for (const appended of [0, 5]) {
+    const settings = { segmentBytes: 500 };
+    const files = new FaultyFiles();
+    const first = await openTestLog({ files, settings });
+    first.log.append(frames(1, 12));
+    await first.settled();
+    files.fault = onSegments("sync", { code: "EIO" });
+    first.log.append(frames(13, 13));
+    await first.settled();
+    await first.log.close();
+    const mark = await files.readAll(`/data/log/${FAILED_NAME}`);
+    const next = files.restart();
+    const second = await openTestLog({ files: next, settings, isNew: false });
+    if (appended > 0) second.log.append(frames(13, 12 + appended, { term: 2 }));
+    await second.settled();
+    await second.log.dropThrough(logIndex(9));
+    await second.log.close();
+    const file = await next.open(`/data/log/${FAILED_NAME}`, "create");
+    await new Promise((resolve) => file.write([mark ?? Buffer.alloc(0)], 0, resolve));
+    const third = await openTestLog({ files: next.restart(), settings, isNew: false });
+    assert.deepEqual([third.log.lastIndex, third.log.doubt], [12 + appended, undefined]);
+  }
+});
+
+test("a disk that fails altogether is told once", async () => {
   const files = new FaultyFiles();
-  const first = await openTestLog({ files });
-  first.log.append(frames(1, 3));
-  await first.settled();
-  files.fault = onSegments("sync", { code: "EIO" });
-  first.log.append(frames(4, 4));
-  await first.settled();
-  await first.log.close();
-  const mark = await files.readAll(`/data/log/${FAILED_NAME}`);
-  const next = files.restart();
-  const second = await openTestLog({ files: next, isNew: false });
-  second.log.append(frames(4, 9, { term: 2 }));
-  await second.settled();
-  await second.log.close();
-  const file = await next.open(`/data/log/${FAILED_NAME}`, "create");
-  await new Promise((resolve) => file.write([mark ?? Buffer.alloc(0)], 0, resolve));
-  const third = await openTestLog({ files: next.restart(), isNew: false });
-  assert.equal(third.log.lastIndex, 9);
+  const { log, settled, failures } = await openTestLog({ files, settings: { segmentBytes: 500 } });
+  log.append(frames(1, 3));
+  await settled();
+  files.fault = () => ({ code: "EIO" });
+  log.append(frames(4, 12));
+  await turns(20);
+  await log.close();
+  assert.equal(failures.length, 1);
 });
 
 test("a write that comes short is continued", async () => {
