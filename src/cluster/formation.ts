@@ -185,7 +185,7 @@ export class Formation implements FormationHandler {
     if (membership.nodeId !== nodeId || membership.incarnation !== incarnation) {
       throw new QuireError(
         "DATA_FOLDER_MISMATCH",
-        `the data folder belongs to broker ${membership.nodeId}, this is broker ${nodeId}; give each broker its own folder`,
+        `the data folder's database is of broker ${membership.nodeId} (incarnation ${membership.incarnation}, cluster ${membership.founding.clusterId}) and its identity file of broker ${nodeId} (incarnation ${incarnation}); restore what belongs together, and give each broker its own folder`,
         {
           details: { found: membership.nodeId, nodeId },
         },

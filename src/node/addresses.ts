@@ -1,5 +1,5 @@
 /** Where a broker listens, and what it tells others of it. */
-import { createServer } from "node:net";
+import { createServer, isIP } from "node:net";
 import { QuireError } from "../base/errors.js";
 import { type NodeId, nodeId } from "../base/ids.js";
 import type { FoundingPeer } from "../cluster/peer-list.js";
@@ -16,8 +16,8 @@ export interface Addresses {
 
 /** @throws QuireError INVALID_SETTING when an address cannot be had */
 export async function resolveAddresses(config: Config): Promise<Addresses> {
-  const listen = await withPort(config.listen);
-  const peerListen = await withPort(config.peerListen);
+  const listen = await freeAddress("listen", config.listen);
+  const peerListen = await freeAddress("peerListen", config.peerListen);
   const listed = config.peers.find((peer) => peer.nodeId === config.nodeId)?.address;
   const peerAdvertise = config.peerAdvertise || listed || peerListen;
   const self: NodeId = nodeId(config.nodeId);
@@ -32,18 +32,30 @@ export async function resolveAddresses(config: Config): Promise<Addresses> {
   };
 }
 
-/** Port 0 takes one that is free now: others must be told before the server begins to listen. */
-async function withPort(address: string): Promise<string> {
+/**
+ * The address with a port that is free now; port 0 takes any. A taken one is found here, before anything is written or anyone is told:
+ * a broker that cannot serve must not found or join a cluster.
+ */
+async function freeAddress(setting: "listen" | "peerListen", address: string): Promise<string> {
   const colon = address.lastIndexOf(":");
-  if (address.slice(colon + 1) !== "0") return address;
-  const host = address.slice(0, colon);
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, "");
   const port = await new Promise<number>((resolve, reject) => {
     const server = createServer();
-    server.once("error", (cause) => reject(new QuireError("INVALID_SETTING", `cannot listen at ${address}: ${cause.message}`, { cause })));
-    server.listen(0, host.replace(/^\[|\]$/g, ""), () => {
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      // A name may have several addresses; the server takes those that this machine has.
+      if (cause.code === "EADDRNOTAVAIL" && isIP(host) === 0) resolve(Number(address.slice(colon + 1)));
+      else reject(cannotListen(setting, address, cause));
+    });
+    server.listen(Number(address.slice(colon + 1)), host, () => {
       const bound = server.address();
       server.close(() => resolve(typeof bound === "object" && bound !== null ? bound.port : 0));
     });
   });
-  return `${host}:${port}`;
+  return `${address.slice(0, colon)}:${port}`;
 }
+
+const cannotListen = (setting: string, address: string, cause: Error): QuireError =>
+  new QuireError("INVALID_SETTING", `cannot listen at ${address}: ${cause.message}; end what listens there, or choose another address (${setting})`, {
+    details: { setting, address },
+    cause,
+  });

@@ -4,6 +4,7 @@ import type { MembershipStore } from "../cluster/membership.js";
 import type { Config } from "../config/settings.js";
 import { type DataFolder, openDataFolder } from "../storage/data-folder.js";
 import { DiskSpace } from "../storage/disk-space.js";
+import { mismatch } from "../storage/identity.js";
 import { nodeFiles } from "../storage/node-files.js";
 import { SegmentedLogs } from "../storage/segmented-logs.js";
 
@@ -23,6 +24,12 @@ export async function openDisk({ config, clock, random }: { config: Config; cloc
   const files = nodeFiles;
   const folder = await openDataFolder({ files, folder: config.dataFolder, nodeId: nodeId(config.nodeId), pid: process.pid, random });
   const { store } = folder;
+  try {
+    await checkMembership(folder, config.dataFolder);
+  } catch (error) {
+    await folder.close();
+    throw error;
+  }
   const space = new DiskSpace({ files, folder: config.dataFolder, clock, reserveBytes: config.disk.reserveBytes });
   await space.look();
   return {
@@ -32,4 +39,14 @@ export async function openDisk({ config, clock, random }: { config: Config; cloc
     space,
     close: () => folder.close(),
   };
+}
+
+/**
+ * A disk that lost what it promised (terms, votes) must not come back as itself; with a fresh identity it may join anew. The membership
+ * is written before the identity file names the cluster, so no crash leads here.
+ */
+async function checkMembership({ identity, store }: DataFolder, folder: string): Promise<void> {
+  if (identity.clusterId === undefined || (await store.get(MEMBERSHIP_KEY)) !== undefined) return;
+  const found = `its identity file is of cluster ${identity.clusterId}, and its database belongs to none`;
+  throw mismatch(folder, found, "restore the database, or remove the folder and let this broker join anew", { clusterId: identity.clusterId });
 }

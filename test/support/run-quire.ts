@@ -14,13 +14,15 @@ export interface Ran {
 export interface RunQuireOptions {
   readonly input?: string | Buffer;
   readonly environment?: Readonly<Record<string, string>>;
+  /** It is killed then, with `code` SIGKILL; default: never. */
+  readonly timeoutMs?: number;
   /** Called with the process and everything it has written to standard output so far. */
   readonly onOutput?: (child: ChildProcess, stdout: string) => void;
 }
 
-export function runQuire(args: readonly string[], { input, environment = {}, onOutput }: RunQuireOptions = {}): Promise<Ran> {
+export function runQuire(args: readonly string[], { input, environment = {}, timeoutMs, onOutput }: RunQuireOptions = {}): Promise<Ran> {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("QUIRE_")));
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...inherited, ...environment } });
+  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...inherited, ...environment }, timeout: timeoutMs, killSignal: "SIGKILL" });
   const written = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk: Buffer) => {
     written.stdout += chunk.toString();
