@@ -31,20 +31,34 @@ export interface Log {
   /**
    * Appends frames that follow `lastIndex` without a gap, terms and offsets never going back. Returns at once; the
    * frames are readable at once; `onSynced` is called after the group commit that holds them, with what it holds.
-   * One write and one sync are under way at a time; whatever arrives meanwhile is the next group.
+   * One write and one sync are under way at a time; whatever arrives meanwhile is the next group. Frames are in memory until
+   * they are written, so what may be under way must be bounded by the caller.
+   *
+   * @throws QuireError REPLICA_FAILED after `onFailed`, SHUTTING_DOWN after `close`
    */
   append(frames: readonly Frame[]): void;
 
-  /** Removes entries from `from` on, durably before any later append is. @throws InvariantError below logStart */
+  /**
+   * Removes entries from `from` on, durably before any later append is. At once, so it may read from disk while everybody waits: when
+   * what it cuts is no longer in memory, which takes a conflict that was written before the last restart.
+   *
+   * @throws InvariantError below logStart; QuireError LOG_CORRUPT when the place to cut at cannot be read
+   */
   truncate(from: LogIndex): void;
 
   /**
    * Frames from `from` while they fit into `bytesMax` (always at least one), not beyond `through`, if all of the first
-   * are in memory; undefined when a disk read is needed.
+   * are in memory; undefined when a disk read is needed. Empty beyond the last entry.
+   *
+   * @throws QuireError OFFSET_OUT_OF_RANGE when `from` was dropped
    */
   readCached(from: LogIndex, through: LogIndex, bytesMax: number): Frame[] | undefined;
 
-  /** The same from disk if need be. Checks both checksums. @throws QuireError LOG_CORRUPT */
+  /**
+   * The same from disk if need be. Checks both checksums. Bodies may be slices of one buffer: copy what outlives the rest.
+   *
+   * @throws QuireError LOG_CORRUPT, OFFSET_OUT_OF_RANGE, SHUTTING_DOWN
+   */
   read(from: LogIndex, through: LogIndex, bytesMax: number): Promise<Frame[]>;
 
   /** Index of the frame that holds `offset`, or of the first records frame after it. `startOffset <= offset < endOffset`. */
@@ -56,7 +70,10 @@ export interface Log {
   /** The term of an entry kept, or of `logStart`; undefined outside. */
   termAt(index: LogIndex): Term | undefined;
 
-  /** Ends of whole segments, oldest first, the one being written left out: where the log could be cut, and why. */
+  /**
+   * Ends of whole segments, oldest first, the one being written left out: where the log could be cut, and why. A segment ends
+   * when the entry after it is appended, before that one can be committed. The same array until something changes.
+   */
   segments(): readonly SegmentInfo[];
 
   /** Drops whole segments whose last index is at or below `through`; returns the new start. The newest segment stays. */
@@ -92,9 +109,16 @@ export interface LogCallbacks {
 
 export interface LogSettings {
   readonly segmentBytes: number;
-  /** A new segment begins when the oldest record of the current one is older; 0 for never. */
+  /**
+   * A new segment begins with the next append when the first entry of the current one was appended longer ago; 0 for never. What producers
+   * say of the time does not count: old records would make a segment each.
+   */
   readonly segmentAgeMs: number;
-  /** `batch`: fsync before acknowledgement. `interval`: acknowledge after the write, sync within `flushIntervalMs`. */
+  /**
+   * `batch`: fsync before acknowledgement. `interval`: `onSynced` is told after the write, the sync follows within `flushIntervalMs`. A
+   * process that dies loses nothing; a machine that loses power loses at most what was written since the last sync, and the
+   * log then opens with a doubt of kind `torn`, so that its replica does not vote as if it had all.
+   */
   readonly flush: "batch" | "interval";
   readonly flushIntervalMs: number;
 }
