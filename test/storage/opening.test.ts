@@ -57,7 +57,7 @@ test("a log at rest does nothing, and closing one that was only opened writes no
   const again = files.restart();
   const opened = await openTestLog({ files: again, isNew: false });
   const { calls } = again;
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
   assert.equal(again.calls, calls);
   await opened.log.close();
   assert.equal(again.calls, calls);
