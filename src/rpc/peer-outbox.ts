@@ -15,7 +15,6 @@ export class PeerOutbox {
   readonly #write: WriteMessage;
   readonly #bytesMax: number;
   #parcels: Parcel[] = [];
-  #next = 0;
   #queuedBytes = 0;
   #underWayBytes = 0;
   readonly #leaderships: LeadershipsMessage[] = [];
@@ -48,7 +47,7 @@ export class PeerOutbox {
 
   /** Writes what the connection takes now; the rest follows as it takes more. */
   flush(): void {
-    while (this.#underWayBytes < UNDER_WAY_BYTES_MAX && (this.#next < this.#parcels.length || this.#leaderships.length > 0)) {
+    while (this.#underWayBytes < UNDER_WAY_BYTES_MAX && (this.#parcels.length > 0 || this.#leaderships.length > 0)) {
       const leaderships = this.#leaderships.shift();
       const message = encodePeerMessage({ parcels: this.#take(), ...(leaderships && { leaderships }) });
       this.#underWayBytes += message.length;
@@ -62,24 +61,19 @@ export class PeerOutbox {
   /** Drops what has not been written. */
   clear(): void {
     this.#parcels = [];
-    this.#next = 0;
     this.#queuedBytes = 0;
   }
 
+  /** Takes them out of the queue, not only past a mark: under a lasting backlog what was sent would never be let go. */
   #take(): Parcel[] {
-    const first = this.#next;
+    let count = 0;
     let bytes = 0;
-    for (; this.#next < this.#parcels.length; this.#next++) {
-      const parcel = this.#parcels[this.#next] as Parcel;
+    for (const parcel of this.#parcels) {
       if (bytes > 0 && bytes + parcel.bytes > MESSAGE_BYTES) break;
       bytes += parcel.bytes;
+      count += 1;
     }
     this.#queuedBytes -= bytes;
-    const taken = this.#parcels.slice(first, this.#next);
-    if (this.#next === this.#parcels.length) {
-      this.#parcels = [];
-      this.#next = 0;
-    }
-    return taken;
+    return this.#parcels.splice(0, count);
   }
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { MIB } from "../../src/base/limits.js";
 import { decodePeerMessage } from "../../src/rpc/peer-codec.js";
 import { PeerOutbox } from "../../src/rpc/peer-outbox.js";
@@ -46,4 +48,21 @@ test("a full outbox refuses, an empty one takes an envelope of any size", () => 
   assert.ok(box.push(heartbeatEnvelope(1)));
   assert.ok(box.push(appendEnvelope(MIB / 2, 2)));
   assert.equal(box.push(appendEnvelope(MIB / 2, 3)), false);
+});
+
+test("what was sent is let go, even when something always waits behind it", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const { box, written } = outbox();
+  const sent: WeakRef<object>[] = [];
+  for (let round = 0; round < 40; round++) {
+    const envelope = appendEnvelope(100_000, round);
+    sent.push(new WeakRef(envelope));
+    assert.ok(box.push(envelope));
+  }
+  box.flush();
+  assert.equal(written.length, 2);
+  await new Promise((resolve) => setImmediate(resolve));
+  collect();
+  assert.deepEqual([sent[0]?.deref(), sent[39]?.deref() === undefined], [undefined, false]);
 });
