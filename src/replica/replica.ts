@@ -194,6 +194,7 @@ export class LocalReplica implements Replica {
 
   /** The log's callback: a group commit is on disk. */
   synced(last: LogPosition): void {
+    this.#snapshots.synced(last.index);
     this.#waiting.synced(last.index);
     this.step({ kind: "synced", last });
   }

@@ -1,6 +1,5 @@
 import type { LogIndex } from "../base/ids.js";
 import { MIB } from "../base/limits.js";
-import type { LogPosition } from "../consensus/types.js";
 import type { Log } from "../storage/log.js";
 import type { Snapshot } from "../storage/replica-store.js";
 
@@ -77,6 +76,6 @@ export class SnapshotPlan {
   }
 }
 
-/** Which snapshot a restart begins from: the newest that the log still reaches. */
-export const startingSnapshot = (snapshots: readonly Snapshot[], log: { logStart: LogPosition; lastIndex: LogIndex }): Snapshot | undefined =>
-  snapshots.find((snapshot) => snapshot.index <= log.lastIndex && snapshot.index >= log.logStart.index);
+/** Which snapshot a restart begins from: the newest that stands on an entry of the log, or on its start. */
+export const startingSnapshot = (snapshots: readonly Snapshot[], log: Pick<Log, "termAt">): Snapshot | undefined =>
+  snapshots.find((snapshot) => log.termAt(snapshot.index) === snapshot.term);

@@ -21,6 +21,8 @@ export interface SnapshotsOptions {
 export class Snapshots {
   readonly #options: SnapshotsOptions;
   readonly #plan: SnapshotPlan;
+  /** In log order; few, since they are taken at segment ends and every so many megabytes. */
+  readonly #unsynced: Snapshot[] = [];
   #saving: Promise<void> = Promise.resolve();
 
   constructor(options: SnapshotsOptions) {
@@ -33,7 +35,24 @@ export class Snapshots {
     return this.#plan.due(index, bytes);
   }
 
+  /**
+   * Saves it as soon as the log has synced what it covers: entries commit on other disks before this one, and a
+   * snapshot above what is here after a crash would stand over entries that were never written.
+   */
   save(snapshot: Snapshot): void {
+    if (snapshot.index > this.#options.log.syncedIndex) this.#unsynced.push(snapshot);
+    else this.#save(snapshot);
+  }
+
+  /** The log is on disk through `index`. */
+  synced(index: LogIndex): void {
+    for (let next = this.#unsynced[0]; next !== undefined && next.index <= index; next = this.#unsynced[0]) {
+      this.#unsynced.shift();
+      this.#save(next);
+    }
+  }
+
+  #save(snapshot: Snapshot): void {
     const { store, replicaSetId, failed } = this.#options;
     const keep = this.#plan.saving(snapshot.index);
     this.#saving = this.#saving.then(() => store.saveSnapshot(replicaSetId, snapshot, keep)).catch(failed);
@@ -69,6 +88,7 @@ export class Snapshots {
     const { store, replicaSetId, log } = this.#options;
     const mark = installingKey(replicaSetId);
     const start: LogPosition = { index: meta.index, term: meta.term };
+    this.#unsynced.length = 0;
     await this.#saving;
     await store.put(mark, Buffer.from(JSON.stringify({ ...start, nextOffset })));
     await store.saveSnapshot(replicaSetId, { ...meta, nextOffset, state }, []);
