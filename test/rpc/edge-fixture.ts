@@ -119,8 +119,6 @@ export async function startEdge(context: TestContext, { nodeId = 1, limits = {},
   return { view, replicas, admin, readiness, dataPlane, server, stubs, lead };
 }
 
-type EdgeBroker = Awaited<ReturnType<typeof startEdge>>;
-
 /** Two brokers that know each other: broker 2 leads every partition of `orders`; broker 1 leads the metadata and nothing else. */
 export async function startPair(context: TestContext, partitions = 1, options: EdgeOptions = {}) {
   const asked = await startEdge(context, { ...options, nodeId: 1 });
