@@ -204,9 +204,11 @@ export class Reconciler {
     if (plan.kind === "wait") return "again";
     this.#catchUp.forget(id);
     if (plan.kind === "done") return "done";
-    log.info({ replicaSetId: id, from: describe(replica.configuration), to: describe(plan.target) }, "changing the members of a replica set");
+    const change = { replicaSetId: id, from: describe(replica.configuration), to: describe(plan.target) };
+    log.info(change, "changing the members of a replica set");
     // Without a quorum a change has no end; stopping does not wait for it, since it will be found and finished by whoever leads next.
-    await Promise.race([replica.reconfigure(plan.target), this.#stopping]);
+    const changed = replica.reconfigure(plan.target).then(() => true);
+    if (await Promise.race([changed, this.#stopping])) log.info(change, "changed the members of a replica set");
     this.#work.add(id);
     return "done";
   }

@@ -1,8 +1,9 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import type { BrokerProcess } from "../../src/cli/local/broker-process.js";
+import { BrokerProcess } from "../../src/cli/local/broker-process.js";
 import { LocalCluster } from "../../src/cli/local/local-cluster.js";
+import { freePorts } from "../../src/cli/local/ports.js";
 import { type ConnectOptions, connect, type Quire } from "../../src/client/index.js";
 
 /** Waits until `condition` holds; fails with what it waited for. */
@@ -21,10 +22,25 @@ export interface TestClusterOptions {
   readonly flags?: readonly string[];
 }
 
+/** One line of a broker's log, and what it carries. */
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+const flagOf =
+  (flag: string) =>
+  (broker: BrokerProcess): string => {
+    const words = broker.commandLine.split(" ");
+    return words[words.indexOf(flag) + 1] ?? "";
+  };
+
 /** Real broker processes on loopback, with free ports and a folder that goes when the test ends. */
 export class TestCluster implements AsyncDisposable {
   readonly folder: string;
   readonly #local: LocalCluster;
+  readonly #late: BrokerProcess[] = [];
   readonly #clients: Quire[] = [];
 
   private constructor(folder: string, local: LocalCluster) {
@@ -38,15 +54,40 @@ export class TestCluster implements AsyncDisposable {
   }
 
   get addresses(): string[] {
-    return this.#local.addresses;
+    return this.brokers.map((broker) => broker.address);
   }
 
+  /** Founders, then those that joined. */
   get brokers(): readonly BrokerProcess[] {
-    return this.#local.brokers;
+    return [...this.#local.brokers, ...this.#late];
   }
 
   broker(nodeId: number): BrokerProcess {
-    return this.#local.broker(nodeId);
+    return this.#late.find((broker) => broker.nodeId === nodeId) ?? this.#local.broker(nodeId);
+  }
+
+  /** Starts one more broker, which joins through the others; its node id is the next. */
+  async join(): Promise<BrokerProcess> {
+    const nodeId = this.brokers.length + 1;
+    const [client, peer] = await freePorts(2);
+    const broker = new BrokerProcess({
+      nodeId,
+      address: `127.0.0.1:${client}`,
+      logFile: path.join(this.folder, `broker-${nodeId}.log`),
+      flags: [
+        ...["--node-id", String(nodeId), "--data-folder", this.dataFolder(nodeId), "--join", this.#local.brokers.map(flagOf("--peer-listen")).join(",")],
+        ...["--listen", `127.0.0.1:${client}`, "--peer-listen", `127.0.0.1:${peer}`, "--log-format", "json"],
+      ],
+    });
+    this.#late.push(broker);
+    await broker.start();
+    return broker;
+  }
+
+  /** What a broker has logged since it was last started. */
+  logOf(nodeId: number): LogLine[] {
+    const lines = fs.readFileSync(this.broker(nodeId).logFile, "utf8").split("\n");
+    return lines.filter((line) => line.startsWith("{") && line.endsWith("}")).map((line) => JSON.parse(line) as LogLine);
   }
 
   dataFolder(nodeId: number): string {
