@@ -72,6 +72,7 @@ export class LocalReplica implements Replica {
     });
     this.#replicator = new Replicator({
       log: parts.log,
+      leads: (term) => this.#failure === undefined && !this.#stopped && this.#core.role === "leader" && this.#core.term === term,
       send: (to, message) => this.#send(to, message),
       hasRoom: (to, bytesMax) => this.#peers.queuedBytes(to.nodeId) < bytesMax,
       snapshotFor: () => this.#snapshots.forFollower(),

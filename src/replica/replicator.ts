@@ -1,3 +1,4 @@
+import { indexPlus, type Term } from "../base/ids.js";
 import { MIB } from "../base/limits.js";
 import type { Effect, Entry, Event, Member, Message } from "../consensus/types.js";
 import { EntryKind } from "../consensus/types.js";
@@ -12,7 +13,9 @@ const APPEND_BYTES_MAX = MIB;
 const LINK_BYTES_MAX = 16 * MIB;
 
 export interface ReplicatorOptions {
-  readonly log: Log;
+  readonly log: Pick<Log, "logStart" | "readCached" | "read">;
+  /** Whether this replica still leads in the term: what was read or found meanwhile must not be said in a term that is over. */
+  readonly leads: (term: Term) => boolean;
   readonly send: (to: Member, message: Message<Payload>) => boolean;
   readonly hasRoom: (to: Member, bytesMax: number) => boolean;
   readonly snapshotFor: () => Promise<Snapshot | undefined>;
@@ -31,14 +34,15 @@ export class Replicator {
   }
 
   replicate(effect: Replicate): void {
-    const { log, hasRoom, step } = this.#options;
-    const from = (effect.previous.index + 1) as typeof effect.through;
+    const { log, hasRoom } = this.#options;
+    const from = indexPlus(effect.previous.index, 1);
     if (effect.through < from) {
       this.#sendAppend(effect, []);
       return;
     }
-    if (!hasRoom(effect.to, LINK_BYTES_MAX)) {
-      step({ kind: "replicated", to: effect.to.replicaId, term: effect.term, bytes: 0 });
+    // The log's beginning goes at once; the core hears of it when that is on disk, and then asks for a snapshot.
+    if (from <= log.logStart.index || !hasRoom(effect.to, LINK_BYTES_MAX)) {
+      this.#sendNothing(effect);
       return;
     }
     const frames = log.readCached(from, effect.through, APPEND_BYTES_MAX);
@@ -47,19 +51,23 @@ export class Replicator {
       return;
     }
     log.read(from, effect.through, APPEND_BYTES_MAX).then(
-      (read) => this.#sendAppend(effect, read),
+      (read) => {
+        // In a later term other entries may stand in the same places: said in this one they would be a lie.
+        if (this.#options.leads(effect.term)) this.#sendAppend(effect, read);
+        else this.#sendNothing(effect);
+      },
       (error: Error) => {
-        step({ kind: "replicated", to: effect.to.replicaId, term: effect.term, bytes: 0 });
+        this.#sendNothing(effect);
         // The log's beginning may have gone while it was read; what is still part of it must be readable.
         if (from > log.logStart.index) this.#options.failed(error);
       },
     );
   }
 
-  sendSnapshot(to: Member, term: Message["term"]): void {
+  sendSnapshot(to: Member, term: Term): void {
     const { step, send, failed } = this.#options;
     this.#options.snapshotFor().then((snapshot) => {
-      if (snapshot === undefined) {
+      if (snapshot === undefined || !this.#options.leads(term)) {
         step({ kind: "snapshot-sent", to: to.replicaId, term });
         return;
       }
@@ -67,6 +75,10 @@ export class Replicator {
       const sent = send(to, { kind: "snapshot", term, snapshot: { index, term: at, configuration }, state: { nextOffset, state } });
       step({ kind: "snapshot-sent", to: to.replicaId, term, ...(sent && { snapshot: { index, term: at } }) });
     }, failed);
+  }
+
+  #sendNothing({ to, term }: Replicate): void {
+    this.#options.step({ kind: "replicated", to: to.replicaId, term, bytes: 0 });
   }
 
   #sendAppend(effect: Replicate, frames: readonly Frame[]): void {

@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { QuireError } from "../../src/base/errors.js";
+import { logIndex, nodeId, replicaId, term } from "../../src/base/ids.js";
+import type { Effect, Event, LogPosition, Message } from "../../src/consensus/types.js";
+import { Replicator } from "../../src/replica/replicator.js";
+import type { Payload } from "../../src/replica/types.js";
+import type { Frame } from "../../src/storage/log.js";
+import type { Snapshot } from "../../src/storage/replica-store.js";
+import { settle } from "../support/fake-clock.js";
+import { frames } from "../support/frames.js";
+
+const to = { replicaId: replicaId(2), nodeId: nodeId(2) };
+const at = (index: number, inTerm = 1): LogPosition => ({ index: logIndex(index), term: term(inTerm) });
+const replicateFrom = (previous: number, through: number): Extract<Effect<Payload>, { kind: "replicate" }> => ({
+  kind: "replicate",
+  to,
+  term: term(1),
+  previous: at(previous),
+  through: logIndex(through),
+  commit: logIndex(0),
+  round: 0,
+});
+
+/** A leader of term 1 whose log begins after `start` and must be read from disk, when the test says so. */
+class Fixture {
+  readonly sent: Message<Payload>[] = [];
+  readonly events: Event<Payload>[] = [];
+  readonly failures: Error[] = [];
+  logStart = at(0);
+  leads = true;
+  hasRoom = true;
+  read: Promise<Frame[]> = Promise.resolve([]);
+  snapshot: Snapshot | undefined;
+  readonly replicator = new Replicator({
+    log: this.#log(),
+    leads: () => this.leads,
+    send: (_, message) => this.sent.push(message) > 0,
+    hasRoom: () => this.hasRoom,
+    snapshotFor: async () => this.snapshot,
+    step: (event) => this.events.push(event),
+    failed: (error) => this.failures.push(error),
+  });
+
+  /** Whether the core was told that nothing left, so that it will ask again. */
+  get saidNothing(): boolean {
+    const [event] = this.events;
+    return this.sent.length === 0 && this.events.length === 1 && event?.kind === "replicated" && event.through === undefined;
+  }
+
+  #log(): ConstructorParameters<typeof Replicator>[0]["log"] {
+    const fixture = this;
+    return {
+      get logStart() {
+        return fixture.logStart;
+      },
+      readCached: (from) => {
+        if (from <= fixture.logStart.index) throw new QuireError("OFFSET_OUT_OF_RANGE", "dropped");
+        return undefined;
+      },
+      read: () => fixture.read,
+    };
+  }
+}
+
+test("entries that the log dropped a moment ago, of which the core has not heard, are not asked of it", () => {
+  const fixture = new Fixture();
+  fixture.logStart = at(5);
+  fixture.replicator.replicate(replicateFrom(3, 9));
+  assert.ok(fixture.saidNothing);
+  assert.deepEqual(fixture.failures, []);
+});
+
+test("what was read after leadership was lost is never sent in the term that is over", async () => {
+  const fixture = new Fixture();
+  fixture.read = Promise.resolve(frames(4, 6));
+  fixture.replicator.replicate(replicateFrom(3, 6));
+  fixture.leads = false;
+  await settle();
+  assert.ok(fixture.saidNothing);
+});
+
+test("a snapshot found after leadership was lost is not sent", async () => {
+  const fixture = new Fixture();
+  const configuration = { voters: [], learners: [], w: 1, r: 1 };
+  fixture.snapshot = { ...at(3), configuration, nextOffset: 3 as Snapshot["nextOffset"], state: Buffer.alloc(0) };
+  fixture.replicator.sendSnapshot(to, term(1));
+  fixture.leads = false;
+  await settle();
+  assert.deepEqual(fixture.sent, []);
+  assert.deepEqual(fixture.events, [{ kind: "snapshot-sent", to: to.replicaId, term: term(1) }]);
+});
+
+test("frames from the disk are sent as entries, and the core is told through where", async () => {
+  const fixture = new Fixture();
+  fixture.read = Promise.resolve(frames(4, 6, { bodyBytes: 10 }));
+  fixture.replicator.replicate(replicateFrom(3, 9));
+  await settle();
+  const [message] = fixture.sent;
+  assert.ok(message?.kind === "append");
+  assert.deepEqual(
+    message.entries.map((entry) => entry.index),
+    [4, 5, 6],
+  );
+  assert.deepEqual(fixture.events, [{ kind: "replicated", to: to.replicaId, term: term(1), through: 6, bytes: 30 }]);
+});
+
+test("a link without room gets nothing", () => {
+  const fixture = new Fixture();
+  fixture.hasRoom = false;
+  fixture.replicator.replicate(replicateFrom(3, 6));
+  assert.ok(fixture.saidNothing);
+});
+
+test("what cannot be read stops the replica only while it is part of the log", async () => {
+  const fixture = new Fixture();
+  fixture.read = Promise.reject(new QuireError("OFFSET_OUT_OF_RANGE", "dropped"));
+  fixture.replicator.replicate(replicateFrom(3, 6));
+  fixture.logStart = at(5);
+  await settle();
+  assert.deepEqual(fixture.failures, []);
+  fixture.logStart = at(0);
+  fixture.read = Promise.reject(new QuireError("LOG_CORRUPT", "damaged"));
+  fixture.replicator.replicate(replicateFrom(3, 6));
+  await settle();
+  assert.equal(fixture.failures.length, 1);
+});
