@@ -12,7 +12,7 @@ import { decodeConfiguration } from "./configuration-codec.js";
 import type { LogFactory } from "./host.js";
 import type { ReplicaHostCallbacks } from "./parts.js";
 import { LocalReplica } from "./replica.js";
-import { type CutPolicy, startingSnapshot } from "./snapshot-plan.js";
+import { type CutPolicy, usableSnapshots } from "./snapshot-plan.js";
 import { installingKey } from "./snapshots.js";
 import type { Payload, Peers, ReplicaSpec, StateMachine } from "./types.js";
 
@@ -48,8 +48,8 @@ export async function openReplica(options: OpenOptions): Promise<LocalReplica> {
     },
   });
   await finishInstall(options, log);
-  const snapshots = await store.snapshots(spec.replicaSetId);
-  const snapshot = startingSnapshot(snapshots, log);
+  const snapshots = usableSnapshots(await store.snapshots(spec.replicaSetId), log);
+  const [snapshot] = snapshots;
   if (snapshot === undefined) {
     await log.close();
     throw new QuireError(

@@ -60,7 +60,8 @@ export class LocalReplica implements Replica {
     this.#host = parts.host;
     this.#cutPolicy = parts.cutPolicy;
     const failed = (error: Error): void => this.fail(error);
-    this.#snapshots = new Snapshots({ ...parts, kept: parts.snapshotsKept, failed });
+    const compacted = (logStart: LogPosition): void => this.step({ kind: "compacted", logStart });
+    this.#snapshots = new Snapshots({ ...parts, kept: parts.snapshotsKept, compacted, failed });
     this.#applier = new Applier({
       log: parts.log,
       machine: parts.machine,
@@ -197,6 +198,7 @@ export class LocalReplica implements Replica {
   synced(last: LogPosition): void {
     this.#snapshots.synced(last.index);
     this.#waiting.synced(last.index);
+    this.#snapshots.synced(last.index);
     this.step({ kind: "synced", last });
   }
 
@@ -222,7 +224,7 @@ export class LocalReplica implements Replica {
     this.#applier.stop();
     this.#answerAll((at) => unknownOutcome(at, "this broker stopped"));
     await this.#snapshots.settled();
-    if (this.#failure === undefined && this.appliedIndex <= this.log.syncedIndex) {
+    if (this.#failure === undefined && this.appliedIndex <= this.log.syncedIndex && this.#snapshots.isNews(this.appliedIndex)) {
       this.#saveSnapshot();
       await this.#snapshots.settled();
     }
@@ -312,7 +314,7 @@ export class LocalReplica implements Replica {
     }
     this.log.append(frames);
     // A new segment may have begun right after what is applied: this is the moment for the snapshot at its predecessor's end.
-    if (this.#snapshots.due(this.appliedIndex, 0)) this.#saveSnapshot();
+    if (this.#snapshots.due(this.appliedIndex, 0)) this.#checkpoint();
   }
 
   /** The place is given once the append was carried out: the proposal's records are the log's last. */
@@ -327,8 +329,8 @@ export class LocalReplica implements Replica {
   #applied(frame: Frame): void {
     this.#waiting.applied(frame.index, frame.term, (index) => this.#core.replicasOnDisk(index));
     this.#pending.applied(frame.index);
-    if (frame.kind === EntryKind.trim) this.#cutBefore(this.logStartOffset);
-    if (this.#snapshots.due(frame.index, frame.body.length)) this.#saveSnapshot();
+    if (frame.kind === EntryKind.trim) this.#snapshots.cutBefore(this.logStartOffset, frame.index);
+    if (this.#snapshots.due(frame.index, frame.body.length)) this.#checkpoint();
     this.#changed();
   }
 
@@ -338,19 +340,11 @@ export class LocalReplica implements Replica {
     if (term === undefined) return;
     const { configuration, nextOffset } = this.#applier;
     this.#snapshots.save({ index, term, configuration, nextOffset, state: this.machine.snapshot() });
-    if (this.#cutPolicy === "state") this.#cutBefore(nextOffset);
   }
 
-  /** Drops the segments that hold nothing at or above the log start; the cut is each replica's own, the start is not. */
-  #cutBefore(start: Offset): void {
-    const whole = this.log.segments().findLast((segment) => segment.endOffset <= start && segment.last.index <= this.appliedIndex);
-    if (whole === undefined) return;
-    this.#snapshots.cut(whole.last.index).then(
-      (logStart) => {
-        if (logStart !== undefined) this.step({ kind: "compacted", logStart });
-      },
-      (error: Error) => this.fail(error),
-    );
+  #checkpoint(): void {
+    this.#saveSnapshot();
+    if (this.#cutPolicy === "state") this.#snapshots.cutBefore(this.#applier.nextOffset, this.appliedIndex);
   }
 
   async #install(meta: SnapshotMeta, payload: SnapshotPayload): Promise<void> {

@@ -11,71 +11,106 @@ const BOUNDARIES_MAX = 64;
 /** How a log's beginning goes. `records`: only where a snapshot stands exactly, so that no kept record is lost to a late follower. `state`: the newest snapshot holds everything. */
 export type CutPolicy = "records" | "state";
 
+/** What the plan needs to know of the log. */
+export type PlannedLog = Pick<Log, "logStart" | "lastIndex" | "syncedIndex" | "segments" | "termAt">;
+
 /**
- * Decides which snapshots to take and keep. Pure bookkeeping: the replica takes and saves them.
+ * Decides which snapshots to take and keep. Pure bookkeeping: the replica takes them, `snapshots.ts` saves them.
  *
- * Three kinds are kept: the one at the log's start (what a follower that is further behind gets), those at the ends
- * of whole segments (where the log may be cut), and the newest (where a restart begins).
+ * Four kinds are kept: the one at the log's start (what a follower that is further behind gets), those at the ends of whole
+ * segments (where the log may be cut), the newest (where a restart begins), and, while the log is not on disk that far,
+ * the newest that a log without its unsynced end still reaches (where a restart after a power cut begins).
  */
 export class SnapshotPlan {
-  readonly #log: Log;
-  #boundaries: LogIndex[];
-  #nextBoundary: LogIndex | undefined;
-  #segmentsSeen = -1;
+  readonly #log: PlannedLog;
+  /** Those on disk, oldest first. */
+  #saved: LogIndex[];
+  /** The last one taken, saved or not. */
+  #newest: LogIndex;
   #bytesSince = 0;
 
-  constructor(log: Log, kept: readonly LogIndex[]) {
+  constructor(log: PlannedLog, kept: readonly LogIndex[]) {
     this.#log = log;
-    this.#boundaries = [...kept].sort((a, b) => a - b);
+    this.#saved = [...kept].sort((a, b) => a - b);
+    this.#newest = this.#saved.at(-1) ?? log.logStart.index;
   }
 
   /** Whether a snapshot is due now that `index` was applied, `bytes` since the last call. */
   due(index: LogIndex, bytes: number): boolean {
     this.#bytesSince += bytes;
-    const segments = this.#log.segments();
-    if (segments.length !== this.#segmentsSeen) {
-      this.#segmentsSeen = segments.length;
-      this.#nextBoundary = segments.find((segment) => segment.last.index >= index)?.last.index;
-    }
-    if (index === this.#nextBoundary) {
-      this.#nextBoundary = segments.find((segment) => segment.last.index > index)?.last.index;
-      return true;
-    }
-    return this.#bytesSince >= CHECKPOINT_BYTES && index <= this.#log.syncedIndex;
+    if (!this.isNews(index)) return false;
+    return this.#endsSegment(index) || (this.#bytesSince >= CHECKPOINT_BYTES && index <= this.#log.syncedIndex);
   }
 
-  /** A snapshot at `index` is being saved: which older ones stay. */
-  saving(index: LogIndex): readonly LogIndex[] {
+  /** Whether a snapshot at `index` would say more than the last one taken. */
+  isNews(index: LogIndex): boolean {
+    return index > this.#newest;
+  }
+
+  /** A snapshot at `index` was taken and will be saved. */
+  taken(index: LogIndex): void {
+    this.#newest = index;
     this.#bytesSince = 0;
+  }
+
+  /** Which others stay on disk when the one at `index` is written now; undefined when an installed one has overtaken it. */
+  keptBeside(index: LogIndex): readonly LogIndex[] | undefined {
+    const last = this.#saved.at(-1);
+    if (last !== undefined && last >= index) return undefined;
+    const { syncedIndex, logStart } = this.#log;
     const ends = new Set<LogIndex>(this.#log.segments().map((segment) => segment.last.index));
-    const start = this.#log.logStart.index;
-    let keep = this.#boundaries.filter((at) => at === start || (at > start && at < index && ends.has(at)));
-    if (keep.length > BOUNDARIES_MAX) keep = keep.filter((at, i) => at === start || i % 2 === 0);
-    this.#boundaries = [...keep, index];
-    return keep;
+    const reached = index > syncedIndex ? this.#saved.findLast((at) => at <= syncedIndex) : undefined;
+    const isNeeded = (at: LogIndex): boolean => at === logStart.index || at === reached;
+    const keep = this.#saved.filter((at) => isNeeded(at) || (at > logStart.index && ends.has(at)));
+    return keep.length > BOUNDARIES_MAX ? keep.filter((at, i) => isNeeded(at) || i % 2 === 0) : keep;
+  }
+
+  /** The snapshot at `index` is on disk, `kept` beside it and no other. */
+  saved(index: LogIndex, kept: readonly LogIndex[]): void {
+    this.#saved = [...kept, index];
   }
 
   /** An installed snapshot is now all there is. */
   replaced(index: LogIndex): void {
-    this.#boundaries = [index];
-    this.#nextBoundary = undefined;
-    this.#segmentsSeen = -1;
-    this.#bytesSince = 0;
+    this.#saved = [index];
+    this.taken(index);
   }
 
-  /** The furthest cut at or before `wanted` that leaves a snapshot at the new start. */
+  /**
+   * The furthest cut at or before `wanted` that leaves a snapshot on disk exactly at the new start (`records`), or at or after
+   * it (`state`), whatever of the log's unsynced end a power cut takes.
+   */
   cutAt(policy: CutPolicy, wanted: LogIndex): LogIndex | undefined {
-    const newest = this.#boundaries.at(-1);
-    if (policy === "state") return newest === undefined || newest <= this.#log.logStart.index ? undefined : newest;
-    return this.#boundaries.findLast((at) => at <= wanted && at > this.#log.logStart.index);
+    const { syncedIndex, logStart } = this.#log;
+    if (policy === "state") return this.#saved.findLast((at) => at > logStart.index && at <= syncedIndex);
+    // An entry beyond it is written, so all of its segment is synced, in every flush mode: the cut is exact.
+    return this.#saved.findLast((at) => at <= wanted && at > logStart.index && at < syncedIndex && this.#endsSegment(at));
   }
 
   /** The snapshot a follower gets that needs entries the log no longer has. */
   forFollower(policy: CutPolicy): LogIndex | undefined {
-    return policy === "state" ? this.#boundaries.at(-1) : this.#boundaries.find((at) => at === this.#log.logStart.index);
+    return policy === "state" ? this.#saved.at(-1) : this.#saved.find((at) => at === this.#log.logStart.index);
+  }
+
+  /** Whether a whole segment ends here. Asked with every entry, and segments may be many. */
+  #endsSegment(index: LogIndex): boolean {
+    const segments = this.#log.segments();
+    let low = 0;
+    let high = segments.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const last = segments[middle]?.last.index ?? index;
+      if (last === index) return true;
+      if (last < index) low = middle + 1;
+      else high = middle - 1;
+    }
+    return false;
   }
 }
 
-/** Which snapshot a restart begins from: the newest that stands on an entry of the log, or on its start. */
-export const startingSnapshot = (snapshots: readonly Snapshot[], log: Pick<Log, "termAt">): Snapshot | undefined =>
-  snapshots.find((snapshot) => log.termAt(snapshot.index) === snapshot.term);
+/**
+ * The snapshots that agree with the log as it was found, newest first: a restart begins from the first. One beyond the log's
+ * end was taken before the log was on disk that far; one whose entry is another now is of an end that was lost since.
+ */
+export const usableSnapshots = (snapshots: readonly Snapshot[], log: PlannedLog): readonly Snapshot[] =>
+  snapshots.filter(({ index, term }) => index <= log.lastIndex && log.termAt(index) === term);

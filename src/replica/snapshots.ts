@@ -1,4 +1,4 @@
-import type { LogIndex, ReplicaSetId } from "../base/ids.js";
+import type { LogIndex, Offset, ReplicaSetId } from "../base/ids.js";
 import type { LogPosition, SnapshotMeta } from "../consensus/types.js";
 import type { Log } from "../storage/log.js";
 import type { ReplicaStore, Snapshot } from "../storage/replica-store.js";
@@ -14,16 +14,21 @@ export interface SnapshotsOptions {
   readonly store: ReplicaStore;
   readonly cutPolicy: CutPolicy;
   readonly kept: readonly LogIndex[];
+  /** The log's beginning went, on disk. */
+  readonly compacted: (logStart: LogPosition) => void;
   readonly failed: (error: Error) => void;
 }
 
-/** Saves, finds and installs one replica's snapshots, one write under way at a time. */
+/**
+ * Saves, finds and installs one replica's snapshots, and cuts the log where they allow it. One thing at a time, in the order in
+ * which it was asked for: what a cut rests on is on disk before it begins, and after a failure nothing more is done.
+ */
 export class Snapshots {
   readonly #options: SnapshotsOptions;
   readonly #plan: SnapshotPlan;
-  /** In log order; few, since they are taken at segment ends and every so many megabytes. */
-  readonly #unsynced: Snapshot[] = [];
-  #saving: Promise<void> = Promise.resolve();
+  #tail: Promise<unknown> = Promise.resolve();
+  /** A cut that waits until the log is on disk beyond it. */
+  #unsyncedCut: LogIndex | undefined;
 
   constructor(options: SnapshotsOptions) {
     this.#options = options;
@@ -35,65 +40,84 @@ export class Snapshots {
     return this.#plan.due(index, bytes);
   }
 
-  /**
-   * Saves it as soon as the log has synced what it covers: entries commit on other disks before this one, and a
-   * snapshot above what is here after a crash would stand over entries that were never written.
-   */
+  /** Whether a snapshot at `index` would say more than the last one taken. */
+  isNews(index: LogIndex): boolean {
+    return this.#plan.isNews(index);
+  }
+
   save(snapshot: Snapshot): void {
-    if (snapshot.index > this.#options.log.syncedIndex) this.#unsynced.push(snapshot);
-    else this.#save(snapshot);
+    const { store, replicaSetId, failed } = this.#options;
+    this.#plan.taken(snapshot.index);
+    this.#inTurn(async () => {
+      const kept = this.#plan.keptBeside(snapshot.index);
+      if (kept === undefined) return;
+      await store.saveSnapshot(replicaSetId, snapshot, kept);
+      this.#plan.saved(snapshot.index, kept);
+    }).catch(failed);
+  }
+
+  /** Resolves when everything asked for so far is done, or failed. */
+  settled(): Promise<void> {
+    return this.#tail.then(
+      () => undefined,
+      () => undefined,
+    );
+  }
+
+  forFollower(): Promise<Snapshot | undefined> {
+    const { store, replicaSetId, cutPolicy } = this.#options;
+    return this.#inTurn(async () => {
+      const at = this.#plan.forFollower(cutPolicy);
+      const kept = await store.snapshots(replicaSetId);
+      return kept.find((snapshot) => snapshot.index === at);
+    });
+  }
+
+  /** Drops the segments that hold nothing at or above `start`; the cut is each replica's own, the start is not. */
+  cutBefore(start: Offset, appliedIndex: LogIndex): void {
+    const whole = this.#options.log.segments().findLast((segment) => segment.endOffset <= start && segment.last.index <= appliedIndex);
+    if (whole !== undefined) this.#cut(whole.last.index);
   }
 
   /** The log is on disk through `index`. */
   synced(index: LogIndex): void {
-    for (let next = this.#unsynced[0]; next !== undefined && next.index <= index; next = this.#unsynced[0]) {
-      this.#unsynced.shift();
-      this.#save(next);
-    }
+    if (this.#unsyncedCut !== undefined && index > this.#unsyncedCut) this.#cut(this.#unsyncedCut);
   }
 
-  #save(snapshot: Snapshot): void {
-    const { store, replicaSetId, failed } = this.#options;
-    const keep = this.#plan.saving(snapshot.index);
-    this.#saving = this.#saving.then(() => store.saveSnapshot(replicaSetId, snapshot, keep)).catch(failed);
-  }
-
-  settled(): Promise<void> {
-    return this.#saving;
-  }
-
-  async forFollower(): Promise<Snapshot | undefined> {
-    await this.#saving;
-    const at = this.#plan.forFollower(this.#options.cutPolicy);
-    const kept = await this.#options.store.snapshots(this.#options.replicaSetId);
-    return kept.find((snapshot) => snapshot.index === at);
-  }
-
-  /** Drops whole segments at or below `wanted`; the new start, or undefined when nothing went. */
-  async cut(wanted: LogIndex): Promise<LogPosition | undefined> {
-    const { log, cutPolicy } = this.#options;
-    await this.#saving;
-    const at = this.#plan.cutAt(cutPolicy, wanted);
-    if (at === undefined) return undefined;
-    const before = log.logStart.index;
-    const logStart = await log.dropThrough(at);
-    return logStart.index === before ? undefined : logStart;
+  #cut(wanted: LogIndex): void {
+    const { log, cutPolicy, compacted, failed } = this.#options;
+    this.#unsyncedCut = log.syncedIndex > wanted ? undefined : wanted;
+    this.#inTurn(async () => {
+      const at = this.#plan.cutAt(cutPolicy, wanted);
+      const before = log.logStart.index;
+      const logStart = at === undefined ? log.logStart : await log.dropThrough(at);
+      return logStart.index > before ? logStart : undefined;
+    }).then((logStart) => {
+      if (logStart !== undefined) compacted(logStart);
+    }, failed);
   }
 
   /**
    * Replaces snapshots and log. The mark makes an interrupted installation visible to the next start, which finishes
    * it: between the saved snapshot and the emptied log, neither alone would be the truth.
    */
-  async install(meta: SnapshotMeta, { nextOffset, state }: SnapshotPayload): Promise<void> {
+  install(meta: SnapshotMeta, { nextOffset, state }: SnapshotPayload): Promise<void> {
     const { store, replicaSetId, log } = this.#options;
     const mark = installingKey(replicaSetId);
     const start: LogPosition = { index: meta.index, term: meta.term };
-    this.#unsynced.length = 0;
-    await this.#saving;
-    await store.put(mark, Buffer.from(JSON.stringify({ ...start, nextOffset })));
-    await store.saveSnapshot(replicaSetId, { ...meta, nextOffset, state }, []);
-    await log.reset(start, nextOffset);
-    await store.put(mark, Buffer.alloc(0));
-    this.#plan.replaced(meta.index);
+    return this.#inTurn(async () => {
+      await store.put(mark, Buffer.from(JSON.stringify({ ...start, nextOffset })));
+      await store.saveSnapshot(replicaSetId, { ...meta, nextOffset, state }, []);
+      await log.reset(start, nextOffset);
+      await store.put(mark, Buffer.alloc(0));
+      this.#plan.replaced(meta.index);
+      this.#unsyncedCut = undefined;
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#tail.then(work);
+    this.#tail = done;
+    return done;
   }
 }
