@@ -29,10 +29,10 @@ export interface Random {
 }
 
 /** A logger as the parts see it: an event's name and its fields; `observe/` makes lines of it. */
-export interface Log {
+export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
-  child(fields: object): Log;
+  child(fields: object): Logger;
 }

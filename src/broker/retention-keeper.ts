@@ -1,6 +1,6 @@
 import { toQuireError } from "../base/errors.js";
 import type { Offset } from "../base/ids.js";
-import type { Clock, Log, Timer } from "../base/ports.js";
+import type { Clock, Logger, Timer } from "../base/ports.js";
 import type { ClusterView, TopicPartition } from "../cluster/view.js";
 import type { Replica } from "../replica/types.js";
 import { retiredThrough } from "./retention.js";
@@ -11,7 +11,7 @@ export interface RetentionKeeperOptions {
   readonly view: Pick<ClusterView, "partitionOf">;
   readonly trim: (at: TopicPartition, before: Offset) => Promise<Offset>;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly logger: Logger;
   /** Between two looks. */
   readonly periodMs: number;
 }
@@ -34,7 +34,7 @@ export class RetentionKeeper {
 
   /** One look at every partition led here. */
   async look(): Promise<void> {
-    const { replicas, clock, log } = this.#options;
+    const { replicas, clock, logger } = this.#options;
     this.#busy = true;
     try {
       for (const replica of [...replicas()]) {
@@ -43,9 +43,9 @@ export class RetentionKeeper {
         if (wanted === undefined) continue;
         try {
           const start = await this.#options.trim(wanted.at, wanted.before);
-          log.info({ ...wanted.at, logStartOffset: start }, "old records went, by retention");
+          logger.info({ ...wanted.at, logStartOffset: start }, "old records went, by retention");
         } catch (error) {
-          log.debug({ ...wanted.at, why: toQuireError(error).message }, "old records stay for now");
+          logger.debug({ ...wanted.at, why: toQuireError(error).message }, "old records stay for now");
         }
       }
     } finally {

@@ -129,7 +129,7 @@ export class Metadata {
         if (this.#closing.aborted) return;
         const error = toQuireError(thrown);
         failed(error);
-        this.#options.log.debug({ address, error }, "metadata stream ended");
+        this.#options.logger.debug({ address, error }, "metadata stream ended");
       }
       this.#turn += 1;
       failures += 1;

@@ -2,10 +2,10 @@
 import { closest } from "fastest-levenshtein";
 import { QuireError } from "../base/errors.js";
 import { KIB, limits, MIB } from "../base/limits.js";
-import type { Log } from "../base/ports.js";
+import type { Logger } from "../base/ports.js";
 import type { AcksName } from "../base/record-batch.js";
 import { Acks } from "../base/record-batch.js";
-import { silentLog } from "../base/silent-log.js";
+import { silentLogger } from "../base/silent-logger.js";
 
 interface NumberOption {
   readonly value: number;
@@ -61,7 +61,7 @@ export interface ConnectOptions extends Partial<NumberOptions> {
    */
   readonly retryUnknown?: boolean;
   /** Where the client says what it does; default: nowhere. */
-  readonly log?: Log;
+  readonly logger?: Logger;
   /** Aborting it makes `connect` reject with its reason; without effect afterwards. */
   readonly signal?: AbortSignal;
 }
@@ -69,7 +69,7 @@ export interface ConnectOptions extends Partial<NumberOptions> {
 /** The same with defaults filled in. */
 export type ClientOptions = Required<Omit<ConnectOptions, "signal">>;
 
-const CONNECT_NAMES = ["brokers", "acks", "retryUnknown", "log", "signal", ...Object.keys(NUMBERS)];
+const CONNECT_NAMES = ["brokers", "acks", "retryUnknown", "logger", "signal", ...Object.keys(NUMBERS)];
 
 /** @throws QuireError INVALID_SETTING, naming the option, its bounds, and the name that was probably meant */
 export function resolveOptions(given: ConnectOptions): ClientOptions {
@@ -81,7 +81,7 @@ export function resolveOptions(given: ConnectOptions): ClientOptions {
     brokers: checkBrokers(given.brokers),
     acks: given.acks ?? "quorum",
     retryUnknown: given.retryUnknown ?? true,
-    log: given.log ?? silentLog,
+    logger: given.logger ?? silentLogger,
   };
   if (!Object.hasOwn(Acks, resolved.acks)) refuse("acks", `acks is ${JSON.stringify(resolved.acks)}; use one of ${Object.keys(Acks).join(", ")}`);
   if (resolved.retryDelayMsMin > resolved.retryDelayMsMax) {

@@ -269,7 +269,7 @@ export class Producer {
     if (unanswered.length === 0 || link.failures > 1) link.resumeMs = clock.monotonicMs() + retryDelayMs(link.failures, this.#options, random);
     this.#metadata.suspect(link.nodeId);
     for (const { target, batch } of unanswered) this.#unknown(target, batch, error);
-    this.#options.log.debug({ address: link.stream.address, error, unanswered: unanswered.length }, "produce stream lost");
+    this.#options.logger.debug({ address: link.stream.address, error, unanswered: unanswered.length }, "produce stream lost");
     this.#touchAll();
   }
 

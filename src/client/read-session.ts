@@ -274,7 +274,7 @@ export class ReadSession {
     link.failures += 1;
     link.resumeMs = clock.monotonicMs() + (link.failures === 1 && link.positions.size > 0 ? 0 : retryDelayMs(link.failures, this.#options, random));
     for (const position of [...link.positions.values()]) this.#detach(position);
-    this.#options.log.debug({ address: link.stream.address, error }, "subscribe stream lost");
+    this.#options.logger.debug({ address: link.stream.address, error }, "subscribe stream lost");
     if (error.reason === "UNSUPPORTED" || error.reason === "INVALID_FIELD") this.#fail(error);
     else this.#schedule();
   }

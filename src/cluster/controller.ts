@@ -2,7 +2,7 @@ import { QuireError } from "../base/errors.js";
 import { METADATA_REPLICA_SET, type NodeId, type ReplicaSetId } from "../base/ids.js";
 import { limits } from "../base/limits.js";
 import { checkTopicName } from "../base/names.js";
-import type { Clock, Log, Random } from "../base/ports.js";
+import type { Clock, Logger, Random } from "../base/ports.js";
 import { checkQuorum, majority } from "../base/quorum.js";
 import { EntryKind, type Replica, type ReplicaHost } from "../replica/types.js";
 import { type Command, encodeCommand } from "./commands.js";
@@ -22,7 +22,7 @@ export interface ControllerOptions {
   readonly topicDefaults: TopicSettings;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
+  readonly logger: Logger;
 }
 
 /**
@@ -44,7 +44,7 @@ export class Controller implements ClusterAdmin {
     const command: Command = { kind: "create-topic", topicId: this.#options.random.uuid(), createdMs: this.#options.clock.wallMs(), spec, placements };
     if (request.validateOnly === true) return this.#wouldCreate(command);
     const topic = (await this.#propose(metadata, command)) as TopicState;
-    this.#options.log.info(
+    this.#options.logger.info(
       { topic: topic.name, topicId: topic.topicId, partitions: topic.partitions, n: topic.replicas, w: topic.writeQuorum, r: topic.readQuorum },
       "topic created",
     );
@@ -76,7 +76,7 @@ export class Controller implements ClusterAdmin {
       ...(readQuorum !== undefined && { readQuorum }),
       ...(settings !== undefined && { settings: given(settings) }),
     });
-    this.#options.log.info({ topic: name, change }, "topic changed");
+    this.#options.logger.info({ topic: name, change }, "topic changed");
     return updated as TopicState;
   }
 
@@ -85,7 +85,7 @@ export class Controller implements ClusterAdmin {
     const metadata = this.#leading();
     const { topicId } = this.#topic(name);
     await this.#propose(metadata, { kind: "delete-topic", name });
-    this.#options.log.info({ topic: name, topicId }, "topic deleted");
+    this.#options.logger.info({ topic: name, topicId }, "topic deleted");
   }
 
   /**
@@ -114,7 +114,7 @@ export class Controller implements ClusterAdmin {
   async registerBroker(broker: BrokerInfo): Promise<BrokerRegistration> {
     const metadata = this.#leading();
     checkBroker(broker);
-    const { view, log } = this.#options;
+    const { view, logger } = this.#options;
     const former = view.broker(broker.nodeId);
     if (former !== undefined && former.incarnation !== broker.incarnation && this.#isFormerAlive(former)) {
       throw new QuireError(
@@ -124,7 +124,7 @@ export class Controller implements ClusterAdmin {
       );
     }
     const registration = (await this.#propose(metadata, { kind: "register-broker", broker })) as BrokerRegistration;
-    log.info({ nodeId: broker.nodeId, incarnation: broker.incarnation, former: former?.incarnation, ...registration }, "broker registered");
+    logger.info({ nodeId: broker.nodeId, incarnation: broker.incarnation, former: former?.incarnation, ...registration }, "broker registered");
     return registration;
   }
 

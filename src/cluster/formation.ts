@@ -1,6 +1,6 @@
 import { unreachable } from "../base/assert.js";
 import { QuireError, toQuireError } from "../base/errors.js";
-import type { Clock, Log, Random } from "../base/ports.js";
+import type { Clock, Logger, Random } from "../base/ports.js";
 import { decideFormation, type FormationStep, type Probed } from "./formation-plan.js";
 import type { FormationHandler, FormationPeers, ProbeAnswer } from "./formation-types.js";
 import {
@@ -27,7 +27,7 @@ export interface FormationOptions {
   readonly network: FormationPeers;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
+  readonly logger: Logger;
 }
 
 const PAUSE_MS_MIN = 50;
@@ -124,17 +124,17 @@ export class Formation implements FormationHandler {
 
   /** On its own disk first: should this broker die now, the others find the record here, and should the disk die too, nobody has it. */
   async #found({ brokers, peerList }: Extract<FormationStep, { kind: "found" }>): Promise<void> {
-    const { network, random, log, self } = this.#options;
+    const { network, random, logger, self } = this.#options;
     const founding = makeFoundingRecord(random.uuid(), peerList, brokers);
     await this.#becomeFounder(founding);
-    log.info({ clusterId: founding.clusterId, founders: peerList }, "founded a cluster");
+    logger.info({ clusterId: founding.clusterId, founders: peerList }, "founded a cluster");
     const record = encodeFoundingRecord(founding);
     for (const { nodeId, peerAddress } of founding.founders) {
       if (nodeId === self.nodeId) continue;
       // Only to be quick: whoever misses it asks.
       void network
         .found(peerAddress, record)
-        .catch((error: unknown) => log.warn({ nodeId, peerAddress, why: toQuireError(error).message }, "a founder did not take the founding record yet"));
+        .catch((error: unknown) => logger.warn({ nodeId, peerAddress, why: toQuireError(error).message }, "a founder did not take the founding record yet"));
     }
   }
 
@@ -150,13 +150,13 @@ export class Formation implements FormationHandler {
   }
 
   async #join({ founding, through }: Extract<FormationStep, { kind: "join" }>): Promise<void> {
-    const { network, self, log, random } = this.#options;
+    const { network, self, logger, random } = this.#options;
     const address = through[random.below(through.length)] ?? "";
     this.#registering = true;
     try {
       const { metadataReplicaId } = await network.register(address, self);
       await this.#become({ founding, nodeId: self.nodeId, incarnation: self.incarnation, metadataReplicaId });
-      log.info({ clusterId: founding.clusterId, through: address, metadataReplicaId }, "joined a cluster");
+      logger.info({ clusterId: founding.clusterId, through: address, metadataReplicaId }, "joined a cluster");
     } catch (error) {
       // Registering again with the same incarnation gives the same answer, so nothing is lost by another try.
       this.#say({ kind: "problem", why: `registering through ${address}: ${toQuireError(error).message}` });
@@ -219,7 +219,7 @@ export class Formation implements FormationHandler {
   #say({ kind, why }: { readonly kind: "wait" | "problem"; readonly why: string }): void {
     if (this.#said === why) return;
     this.#said = why;
-    if (kind === "problem") this.#options.log.error({ why }, "cannot become part of a cluster");
-    else this.#options.log.info({ why }, "waiting to become part of a cluster");
+    if (kind === "problem") this.#options.logger.error({ why }, "cannot become part of a cluster");
+    else this.#options.logger.info({ why }, "waiting to become part of a cluster");
   }
 }

@@ -1,6 +1,6 @@
 import { toQuireError } from "../base/errors.js";
 import type { NodeId, ReplicaSetId } from "../base/ids.js";
-import type { Clock, Log, Timer } from "../base/ports.js";
+import type { Clock, Logger, Timer } from "../base/ports.js";
 import type { LocalView } from "./local-view.js";
 import type { TopicPartition } from "./view.js";
 
@@ -54,7 +54,7 @@ export interface LeaderBalancerOptions {
   /** Asks the broker that leads a partition for `ClusterAdmin.transferLeader`; that broker may be this one. */
   readonly transfer: (leader: NodeId, at: TopicPartition, to: NodeId) => Promise<void>;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly logger: Logger;
   readonly settings?: BalancerSettings;
 }
 
@@ -95,7 +95,7 @@ export class LeaderBalancer {
   }
 
   async #look(): Promise<boolean> {
-    const { view, transfer, log, clock } = this.#options;
+    const { view, transfer, logger, clock } = this.#options;
     for (const id of this.#failures.keys()) if (!view.misplaced().has(id)) this.#failures.delete(id);
     if (view.controller !== view.self) return false;
     const { transfers, lookAgain } = planTransfers(this.#misplaced(), this.#settings);
@@ -103,11 +103,11 @@ export class LeaderBalancer {
       if (this.#stopped || view.controller !== view.self) return false;
       try {
         await transfer(leader, at, preferred);
-        log.debug({ ...at, to: preferred }, "leadership moved to the preferred broker");
+        logger.debug({ ...at, to: preferred }, "leadership moved to the preferred broker");
       } catch (error) {
         const delayMs = Math.min((this.#failures.get(replicaSetId)?.delayMs ?? this.#settings.retryMsMin / 2) * 2, this.#settings.retryMsMax);
         this.#failures.set(replicaSetId, { delayMs, untilMs: clock.monotonicMs() + delayMs });
-        log.info({ ...at, to: preferred, why: toQuireError(error).message, retryInMs: delayMs }, "leadership stays where it is for now");
+        logger.info({ ...at, to: preferred, why: toQuireError(error).message, retryInMs: delayMs }, "leadership stays where it is for now");
       }
     }
     return lookAgain || transfers.length > 0;

@@ -1,6 +1,6 @@
 import { QuireError, toQuireError } from "../base/errors.js";
 import { METADATA_REPLICA_SET, type NodeId, type ReplicaId, type ReplicaSetId } from "../base/ids.js";
-import type { Clock, Log } from "../base/ports.js";
+import type { Clock, Logger } from "../base/ports.js";
 import type { Configuration, LogSettings, Replica, ReplicaHost, ReplicaRecord } from "../replica/types.js";
 import { CatchUp } from "./catch-up.js";
 import type { MetadataMachine } from "./metadata-machine.js";
@@ -18,7 +18,7 @@ export interface ReconcilerOptions {
   /** For replicas that run before the metadata could say what their topic wants. */
   readonly logSettings: LogSettings;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly logger: Logger;
   /** A replica was stopped and its data deleted. */
   readonly onRemoved: (id: ReplicaSetId) => void;
   /** Another disk took this broker's place: nothing that is here counts any more. The process should end. */
@@ -193,7 +193,7 @@ export class Reconciler {
   }
 
   async #reconcileConfiguration(id: ReplicaSetId): Promise<"done" | "again"> {
-    const { host, machine, clock, log } = this.#options;
+    const { host, machine, clock, logger } = this.#options;
     const replica = host.get(id);
     const wanted = machine.state.wanted(id);
     if (replica === undefined || wanted === undefined || replica.role !== "leader" || !replica.serving) {
@@ -205,10 +205,10 @@ export class Reconciler {
     this.#catchUp.forget(id);
     if (plan.kind === "done") return "done";
     const change = { replicaSetId: id, from: describe(replica.configuration), to: describe(plan.target) };
-    log.info(change, "changing the members of a replica set");
+    logger.info(change, "changing the members of a replica set");
     // Without a quorum a change has no end; stopping does not wait for it, since it will be found and finished by whoever leads next.
     const changed = replica.reconfigure(plan.target).then(() => true);
-    if (await Promise.race([changed, this.#stopping])) log.info(change, "changed the members of a replica set");
+    if (await Promise.race([changed, this.#stopping])) logger.info(change, "changed the members of a replica set");
     this.#work.add(id);
     return "done";
   }
@@ -217,7 +217,7 @@ export class Reconciler {
     const { reason, message } = toQuireError(error);
     if (this.#complaints.get(id) === message) return;
     this.#complaints.set(id, message);
-    this.#options.log.warn({ replicaSetId: id, reason, why: message }, "a replica set is not as wanted yet; trying again");
+    this.#options.logger.warn({ replicaSetId: id, reason, why: message }, "a replica set is not as wanted yet; trying again");
   }
 }
 

@@ -1,5 +1,5 @@
 import { toQuireError } from "../base/errors.js";
-import type { Clock, Log, Timer } from "../base/ports.js";
+import type { Clock, Logger, Timer } from "../base/ports.js";
 import type { BrokerInfo, ClusterView } from "./view.js";
 
 export interface RegistrationOptions {
@@ -8,7 +8,7 @@ export interface RegistrationOptions {
   /** `ClusterAdmin.registerBroker`, forwarded to the controller. */
   readonly register: (broker: BrokerInfo) => Promise<unknown>;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly logger: Logger;
 }
 
 const RETRY_MS_MIN = 200;
@@ -50,12 +50,12 @@ export class Registration {
 
   /** Waits after success too: the change takes a moment to come back through the log. */
   async #register(): Promise<void> {
-    const { self, register, clock, log } = this.#options;
+    const { self, register, clock, logger } = this.#options;
     try {
       await register(self);
-      log.info({ address: self.address, peerAddress: self.peerAddress, rack: self.rack }, "told the cluster where this broker is");
+      logger.info({ address: self.address, peerAddress: self.peerAddress, rack: self.rack }, "told the cluster where this broker is");
     } catch (error) {
-      log.warn({ why: toQuireError(error).message, retryInMs: this.#retryMs }, "could not tell the cluster where this broker is");
+      logger.warn({ why: toQuireError(error).message, retryInMs: this.#retryMs }, "could not tell the cluster where this broker is");
     }
     this.#busy = false;
     if (this.#stopped) return;

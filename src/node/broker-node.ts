@@ -1,6 +1,6 @@
 import { METADATA_REPLICA_SET, nodeId, type ReplicaSetId } from "../base/ids.js";
 import { limits, timing } from "../base/limits.js";
-import type { Clock, Log, Random } from "../base/ports.js";
+import type { Clock, Logger, Random } from "../base/ports.js";
 import { LocalDataPlane } from "../broker/data-plane.js";
 import { PartitionState } from "../broker/partition-state.js";
 import { RetentionKeeper } from "../broker/retention-keeper.js";
@@ -34,7 +34,7 @@ export interface BrokerNodeOptions {
   readonly formationPeers: GrpcFormationPeers;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
+  readonly logger: Logger;
   /** This broker cannot go on: another disk took its place, say. */
   readonly fatal: (why: Error) => void;
 }
@@ -67,7 +67,7 @@ export class BrokerNode {
   #balancer: LeaderBalancer | undefined;
 
   constructor(options: BrokerNodeOptions) {
-    const { membership, self, clock, random, log, config, disk } = options;
+    const { membership, self, clock, random, logger, config, disk } = options;
     this.#options = options;
     this.#machine = new MetadataMachine(membership.founding);
     this.view = new LocalView({ self: self.nodeId, incarnation: self.incarnation, machine: this.#machine, clock });
@@ -76,7 +76,7 @@ export class BrokerNode {
       events: this.#peerEvents(),
       clock,
       random,
-      log: log.child({ part: "peers" }),
+      logger: logger.child({ part: "peers" }),
     });
     this.#own = new OwnLeaderships(clock, (changes) => this.network.announceLeaderships(changes));
     this.#host = this.#createHost();
@@ -88,7 +88,7 @@ export class BrokerNode {
       stored: () => disk.folder.store.replicas(),
       logSettings: logSettingsOf(topicDefaultsOf(config)),
       clock,
-      log: log.child({ part: "reconciler" }),
+      logger: logger.child({ part: "reconciler" }),
       onRemoved: (id) => this.#own.removed(id),
       onReplaced: options.fatal,
     });
@@ -100,7 +100,7 @@ export class BrokerNode {
       topicDefaults,
       clock,
       random,
-      log: log.child({ part: "controller" }),
+      logger: logger.child({ part: "controller" }),
     });
     this.#dataPlane = this.#createDataPlane();
     this.#server = this.#createServer();
@@ -109,7 +109,7 @@ export class BrokerNode {
 
   /** Opens every replica on this disk, then serves. */
   async start(): Promise<void> {
-    const { config, membership, self, clock, log } = this.#options;
+    const { config, membership, self, clock, logger } = this.#options;
     this.#linkBrokers();
     this.#machine.watch((change) => {
       if (change.brokers) this.#linkBrokers();
@@ -129,27 +129,27 @@ export class BrokerNode {
       // Through this broker's own edge, which knows the way to the controller.
       register: (broker) => this.#options.formationPeers.register(self.peerAddress, broker),
       clock,
-      log,
+      logger,
     });
-    this.#balancer = new LeaderBalancer({ view: this.view, transfer: (_leader, at, to) => this.#requests.transfer(at, to), clock, log });
+    this.#balancer = new LeaderBalancer({ view: this.view, transfer: (_leader, at, to) => this.#requests.transfer(at, to), clock, logger });
     this.#retention = new RetentionKeeper({
       replicas: () => this.#host.all(),
       view: this.view,
       trim: (at, before) => this.#dataPlane.trim(at, before),
       clock,
-      log,
+      logger,
       periodMs: config.retention.checkMs,
     });
-    log.info({ nodeId: self.nodeId, clusterId: membership.founding.clusterId, address: self.address, peerAddress: self.peerAddress }, "serving");
+    logger.info({ nodeId: self.nodeId, clusterId: membership.founding.clusterId, address: self.address, peerAddress: self.peerAddress }, "serving");
   }
 
   /** Politely: leaderships move first, then requests end, then everything else in the reverse order of its start. */
   async stop(): Promise<void> {
-    const { self, clock, log } = this.#options;
+    const { self, clock, logger } = this.#options;
     this.#balancer?.stop();
     this.#registration?.stop();
     this.#retention?.stop();
-    await handOverAll({ self: self.nodeId, replicas: [...this.#host.all()], isAlive: (id) => this.view.isAlive(id), clock, log, timeoutMs: HAND_OVER_MS_MAX });
+    await handOverAll({ self: self.nodeId, replicas: [...this.#host.all()], isAlive: (id) => this.view.isAlive(id), clock, logger, timeoutMs: HAND_OVER_MS_MAX });
     this.#dataPlane.close();
     await this.#server.stop(STREAM_GRACE_MS);
     this.#requests.close();
@@ -189,7 +189,7 @@ export class BrokerNode {
   }
 
   #createHost(): LocalHost {
-    const { self, disk, clock, random, log, config } = this.#options;
+    const { self, disk, clock, random, logger, config } = this.#options;
     const ticks = (ms: number): number => Math.max(1, Math.round(ms / timing.tickMs));
     return new LocalHost({
       self: self.nodeId,
@@ -198,7 +198,7 @@ export class BrokerNode {
       peers: this.network,
       clock,
       random,
-      logger: log.child({ part: "replica" }),
+      logger: logger.child({ part: "replica" }),
       tickMs: timing.tickMs,
       core: {
         heartbeatTicks: ticks(config.timing.heartbeatMs),
@@ -233,7 +233,7 @@ export class BrokerNode {
   }
 
   #createServer(): PublicServer {
-    const { clock, random, log, config, listen } = this.#options;
+    const { clock, random, logger, config, listen } = this.#options;
     const { view, controller } = this;
     return new PublicServer({
       view,
@@ -241,7 +241,7 @@ export class BrokerNode {
       dataPlane: this.#dataPlane,
       clock,
       random,
-      log: log.child({ part: "rpc" }),
+      logger: logger.child({ part: "rpc" }),
       listen,
       limits: {
         recordBytesMax: config.produce.recordBytesMax,

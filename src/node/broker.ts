@@ -1,5 +1,5 @@
-import type { Clock, Log, Random } from "../base/ports.js";
-import { silentLog } from "../base/silent-log.js";
+import type { Clock, Logger, Random } from "../base/ports.js";
+import { silentLogger } from "../base/silent-logger.js";
 import { systemClock, systemRandom } from "../base/system-ports.js";
 import { Formation } from "../cluster/formation.js";
 import type { Config } from "../config/settings.js";
@@ -10,7 +10,7 @@ import { openDisk } from "./disk.js";
 import { PeerServer } from "./peer-server.js";
 
 export interface StartOptions {
-  readonly log?: Log;
+  readonly logger?: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
   /** Ends the waiting for other brokers; afterwards use `stop`. */
@@ -38,7 +38,7 @@ const PEER_GRACE_MS = 500;
  * @throws QuireError INVALID_SETTING, DATA_FOLDER_MISMATCH, DATA_FOLDER_IN_USE, LOG_CORRUPT, SHUTTING_DOWN (aborted)
  */
 export async function startBroker(config: Config, options: StartOptions = {}): Promise<RunningBroker> {
-  const { log = silentLog, clock = systemClock, random = systemRandom, signal = new AbortController().signal } = options;
+  const { logger = silentLogger, clock = systemClock, random = systemRandom, signal = new AbortController().signal } = options;
   const undo: (() => Promise<void>)[] = [];
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
@@ -63,7 +63,7 @@ export async function startBroker(config: Config, options: StartOptions = {}): P
       network: formationPeers,
       clock,
       random,
-      log: log.child({ part: "formation" }),
+      logger: logger.child({ part: "formation" }),
     });
     let node: BrokerNode | undefined;
     const peerServer = new PeerServer(
@@ -80,7 +80,7 @@ export async function startBroker(config: Config, options: StartOptions = {}): P
     undo.push(() => peerServer.stop(PEER_GRACE_MS));
     const membership = await formation.form(signal);
     await disk.folder.joinCluster(membership.founding.clusterId);
-    const created = new BrokerNode({ config, membership, self, listen: addresses.listen, disk, formationPeers, clock, random, log, fatal: fail });
+    const created = new BrokerNode({ config, membership, self, listen: addresses.listen, disk, formationPeers, clock, random, logger, fatal: fail });
     node = created;
     undo.push(() => created.stop());
     await created.start();

@@ -1,5 +1,5 @@
 import type { NodeId } from "../base/ids.js";
-import type { Clock, Log } from "../base/ports.js";
+import type { Clock, Logger } from "../base/ports.js";
 import type { Member, Replica } from "../replica/types.js";
 
 export interface HandOverOptions {
@@ -7,7 +7,7 @@ export interface HandOverOptions {
   readonly replicas: readonly Replica[];
   readonly isAlive: (nodeId: NodeId) => boolean;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly logger: Logger;
   /** After this the rest is left to elections. */
   readonly timeoutMs: number;
 }
@@ -21,7 +21,7 @@ export function successorOf(leader: Replica, self: NodeId, isAlive: (nodeId: Nod
 }
 
 /** Before a polite stop: moves every leadership of this broker to another replica, so that producers wait milliseconds and not an election. */
-export async function handOverAll({ self, replicas, isAlive, clock, log, timeoutMs }: HandOverOptions): Promise<void> {
+export async function handOverAll({ self, replicas, isAlive, clock, logger, timeoutMs }: HandOverOptions): Promise<void> {
   const led = replicas.filter((replica) => replica.role === "leader" && replica.failure === undefined);
   const total = led.length;
   if (total === 0) return;
@@ -36,5 +36,5 @@ export async function handOverAll({ self, replicas, isAlive, clock, log, timeout
     }
   });
   await Promise.all(workers);
-  log.info({ moved, led: total }, "leaderships moved to other brokers");
+  logger.info({ moved, led: total }, "leaderships moved to other brokers");
 }

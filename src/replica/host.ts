@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import type { NodeId, ReplicaSetId } from "../base/ids.js";
-import type { Clock, Log as Logger, Random, Timer } from "../base/ports.js";
+import type { Clock, Logger, Random, Timer } from "../base/ports.js";
 import type { CoreOptions, Message } from "../consensus/types.js";
 import type { Log, LogCallbacks, LogSettings } from "../storage/log.js";
 import type { ReplicaRecord, ReplicaStore } from "../storage/replica-store.js";

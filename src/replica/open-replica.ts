@@ -2,7 +2,7 @@ import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import { indexPlus, type LogIndex, logIndex, offset, term } from "../base/ids.js";
 import { MIB } from "../base/limits.js";
-import type { Log as Logger } from "../base/ports.js";
+import type { Logger } from "../base/ports.js";
 import { createCore } from "../consensus/core.js";
 import type { Configuration, CoreOptions, LogPosition } from "../consensus/types.js";
 import { EntryKind } from "../consensus/types.js";

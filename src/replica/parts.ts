@@ -1,6 +1,6 @@
 /** What one replica is made of, and what it tells whoever runs it. */
 import type { LogIndex, ReplicaId, ReplicaSetId } from "../base/ids.js";
-import type { Log as Logger } from "../base/ports.js";
+import type { Logger } from "../base/ports.js";
 import type { Core } from "../consensus/core.js";
 import type { Log } from "../storage/log.js";
 import type { ReplicaStore, Snapshot } from "../storage/replica-store.js";

@@ -1,7 +1,7 @@
 import { unreachable } from "../base/assert.js";
 import { QuireError, toQuireError } from "../base/errors.js";
 import { type LogIndex, type Offset, offset, type ReplicaId, type ReplicaSetId, type Term } from "../base/ids.js";
-import type { Log as Logger } from "../base/ports.js";
+import type { Logger } from "../base/ports.js";
 import type { Core } from "../consensus/core.js";
 import type { Configuration, Effect, Entry, Event, LogPosition, Member, Message, RequestId, Role, SnapshotMeta } from "../consensus/types.js";
 import { EntryKind } from "../consensus/types.js";

@@ -1,6 +1,6 @@
 import { InvariantError } from "../base/assert.js";
 import { type QuireError, toQuireError } from "../base/errors.js";
-import type { Clock, Log, Random } from "../base/ports.js";
+import type { Clock, Logger, Random } from "../base/ports.js";
 import type { DataPlane } from "../broker/types.js";
 import type { ClusterAdmin, ClusterView, TopicPartition } from "../cluster/view.js";
 import type { PartitionLeaderMessage } from "../wire/messages.js";
@@ -26,7 +26,7 @@ export interface Edge {
   readonly dataPlane: DataPlane;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
+  readonly logger: Logger;
   readonly limits: EdgeLimits;
   readonly forwarder: Forwarder;
 }
@@ -54,7 +54,7 @@ export function leaderAfter(error: QuireError, view: ClusterView, at: TopicParti
 }
 
 /** Any throwable as an answer. A broken invariant stops the process as well: it is rethrown where nobody catches it. */
-export function answerOf(thrown: unknown, { clock, log }: Pick<Edge, "clock" | "log">): QuireError {
+export function answerOf(thrown: unknown, { clock, logger }: Pick<Edge, "clock" | "logger">): QuireError {
   const error = toQuireError(thrown);
   const broken = thrown instanceof InvariantError ? thrown : error.cause;
   if (broken instanceof InvariantError) {
@@ -62,6 +62,6 @@ export function answerOf(thrown: unknown, { clock, log }: Pick<Edge, "clock" | "
       throw broken;
     });
   }
-  if (error.reason === "INTERNAL") log.error({ err: error.cause ?? error }, "unexpected failure of a request");
+  if (error.reason === "INTERNAL") logger.error({ err: error.cause ?? error }, "unexpected failure of a request");
   return error;
 }

@@ -7,7 +7,7 @@
  */
 import { QuireError } from "../base/errors.js";
 import type { NodeId, ReplicaSetId, Term } from "../base/ids.js";
-import type { Clock, Log, Random } from "../base/ports.js";
+import type { Clock, Logger, Random } from "../base/ports.js";
 import type { Leadership } from "../cluster/view.js";
 import type { PeerEvents, ReplicaEnvelope } from "../replica/types.js";
 import type { Hello, LeadershipsMessage } from "./peer-codec.js";
@@ -29,7 +29,7 @@ export interface PeerLinkOptions {
   readonly leaderships: () => readonly Leadership[];
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
+  readonly logger: Logger;
   readonly timing: PeerTiming;
 }
 
@@ -187,8 +187,8 @@ export class PeerLink {
     if (this.#loggedProblems.has(problem)) return;
     this.#loggedProblems.add(problem);
     const fields = { peer: this.nodeId, address: this.address, reason: error.reason, error: error.message };
-    if (EXPECTED.has(problem)) this.#options.log.info(fields, "peer not reachable");
-    else this.#options.log.warn(fields, "peer link in trouble");
+    if (EXPECTED.has(problem)) this.#options.logger.info(fields, "peer not reachable");
+    else this.#options.logger.warn(fields, "peer link in trouble");
   }
 
   #dialer(kind: StreamKind): PeerDialer {
@@ -237,7 +237,7 @@ export class PeerLink {
     this.#state = "up";
     this.#incarnation = incarnation;
     this.#loggedProblems.clear();
-    this.#options.log.info({ peer: this.nodeId, address: this.address, incarnation }, "peer up");
+    this.#options.logger.info({ peer: this.nodeId, address: this.address, incarnation }, "peer up");
     this.#options.events.onPeerUp(this.nodeId, incarnation);
     const leaderships = [...this.#theirs].map(([replicaSetId, term]) => ({ replicaSetId, term, leads: true }));
     if (this.isUp) this.#options.events.onLeaderships(this.nodeId, incarnation, leaderships, true);
@@ -248,7 +248,7 @@ export class PeerLink {
     this.#state = why === "silent" ? "silent" : "down";
     if (!wasUp) return;
     for (const kind of KINDS) this.#dialers[kind].open?.outbox.clear();
-    this.#options.log.info({ peer: this.nodeId, address: this.address, why }, "peer down");
+    this.#options.logger.info({ peer: this.nodeId, address: this.address, why }, "peer down");
     this.#options.events.onPeerDown(this.nodeId, why);
   }
 }

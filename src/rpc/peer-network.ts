@@ -1,6 +1,6 @@
 import { QuireError } from "../base/errors.js";
 import { type NodeId, nodeId, type ReplicaSetId, type Term } from "../base/ids.js";
-import type { Clock, Log, Random, Timer } from "../base/ports.js";
+import type { Clock, Logger, Random, Timer } from "../base/ports.js";
 import type { Leadership } from "../cluster/view.js";
 import type { Peers, ReplicaEnvelope } from "../replica/types.js";
 import { type Hello, type LeadershipsMessage, PROTOCOL_VERSION } from "./peer-codec.js";
@@ -14,7 +14,7 @@ export interface PeerNetworkOptions {
   readonly events: PeerNetworkEvents;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
+  readonly logger: Logger;
   /** For tests. */
   readonly timing?: PeerTiming;
 }
@@ -148,7 +148,7 @@ export class PeerNetwork implements Peers, IncomingStreamOwner {
   }
 
   #link(node: NodeId, address: string): PeerLink {
-    const { self, events, clock, random, log } = this.#options;
+    const { self, events, clock, random, logger } = this.#options;
     return new PeerLink({
       nodeId: node,
       address,
@@ -157,7 +157,7 @@ export class PeerNetwork implements Peers, IncomingStreamOwner {
       leaderships: () => [...this.#led].map(([replicaSetId, term]) => ({ replicaSetId, term, leads: true })),
       clock,
       random,
-      log,
+      logger,
       timing: this.#timing,
     });
   }
@@ -168,7 +168,7 @@ export class PeerNetwork implements Peers, IncomingStreamOwner {
     if (this.#loggedStrangers.has(key)) return;
     if (this.#loggedStrangers.size >= LOGGED_STRANGERS_MAX) this.#loggedStrangers.clear();
     this.#loggedStrangers.add(key);
-    this.#options.log.warn({ peer: hello?.nodeId, reason: error.reason, error: error.message }, "peer cut off");
+    this.#options.logger.warn({ peer: hello?.nodeId, reason: error.reason, error: error.message }, "peer cut off");
   }
 
   #tick(): void {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { QuireError } from "../../src/base/errors.js";
 import { type LogIndex, METADATA_REPLICA_SET, type NodeId, type Offset, type ReplicaId, type ReplicaSetId, type Term } from "../../src/base/ids.js";
 import { checkQuorum } from "../../src/base/quorum.js";
-import { silentLog } from "../../src/base/silent-log.js";
+import { silentLogger } from "../../src/base/silent-logger.js";
 import { Controller } from "../../src/cluster/controller.js";
 import { LocalView } from "../../src/cluster/local-view.js";
 import { type FoundingRecord, metadataInitial } from "../../src/cluster/membership.js";
@@ -184,11 +184,11 @@ export class FakeBroker {
       stored: async () => [...disk.replicas].map(([replicaSetId, replicaId]): ReplicaRecord => ({ replicaSetId, replicaId })),
       logSettings: settings,
       clock,
-      log: silentLog,
+      logger: silentLogger,
       onRemoved: (id) => this.leaderships.removed(id),
       onReplaced: (why) => this.replaced.push(why),
     });
-    this.controller = new Controller({ view: this.view, machine, host, topicDefaults: settings, clock, random: seededRandom(self), log: silentLog });
+    this.controller = new Controller({ view: this.view, machine, host, topicDefaults: settings, clock, random: seededRandom(self), logger: silentLogger });
   }
 
   async start(): Promise<void> {

@@ -1,7 +1,7 @@
 /** Brokers that are to become a cluster: processes that die, disks that stay or are wiped, a network in memory. */
 import { QuireError } from "../../src/base/errors.js";
 import type { NodeId, ReplicaId } from "../../src/base/ids.js";
-import { silentLog } from "../../src/base/silent-log.js";
+import { silentLogger } from "../../src/base/silent-logger.js";
 import { Formation } from "../../src/cluster/formation.js";
 import type { FormationPeers, ProbeAnswer } from "../../src/cluster/formation-types.js";
 import { decodeMembership, type FoundingRecord, type Membership } from "../../src/cluster/membership.js";
@@ -57,7 +57,7 @@ export class Founder {
       network: this.net.peersOf(dead),
       clock,
       random: seededRandom(this.nodeId + this.#life * 100 + this.wipes * 10_000),
-      log: { ...silentLog, error: (fields) => this.problems.push((fields as { why: string }).why) },
+      logger: { ...silentLogger, error: (fields) => this.problems.push((fields as { why: string }).why) },
     });
     this.formation = formation;
     formation.form(this.#abort.signal).then(

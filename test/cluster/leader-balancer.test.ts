@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { silentLog } from "../../src/base/silent-log.js";
+import { silentLogger } from "../../src/base/silent-logger.js";
 import { LeaderBalancer, type Misplaced, planTransfers } from "../../src/cluster/leader-balancer.js";
 import { LocalView } from "../../src/cluster/local-view.js";
 import { MetadataMachine } from "../../src/cluster/metadata-machine.js";
@@ -41,7 +41,7 @@ function setUp(answer: (to: number) => Promise<void>) {
   const balancer = new LeaderBalancer({
     view,
     clock,
-    log: silentLog,
+    logger: silentLogger,
     transfer: async (leader, at, to) => {
       asked.push(`${leader}: ${at.topic}/${at.partition} to ${to}`);
       await answer(to);

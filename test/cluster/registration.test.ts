@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { METADATA_REPLICA_SET } from "../../src/base/ids.js";
-import { silentLog } from "../../src/base/silent-log.js";
+import { silentLogger } from "../../src/base/silent-logger.js";
 import { CatchUp } from "../../src/cluster/catch-up.js";
 import { OwnLeaderships } from "../../src/cluster/own-leaderships.js";
 import { Registration } from "../../src/cluster/registration.js";
@@ -25,7 +25,7 @@ test("a broker whose address changed tells the cluster, through failures, and th
       return await one.controller.registerBroker(info);
     },
     clock: cluster.clock,
-    log: silentLog,
+    logger: silentLogger,
   });
   await cluster.clock.until(() => one.view.broker(node(2))?.address === "moved:9701");
   await cluster.clock.advance(60_000);

@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import { EntryKind } from "../../src/base/entry-kind.js";
 import { type NodeId, nodeId, replicaId, replicaSetId } from "../../src/base/ids.js";
 import { KIB, timing } from "../../src/base/limits.js";
-import { silentLog } from "../../src/base/silent-log.js";
+import { silentLogger } from "../../src/base/silent-logger.js";
 import { PartitionState } from "../../src/broker/partition-state.js";
 import type { Configuration } from "../../src/consensus/types.js";
 import { LocalHost } from "../../src/replica/host.js";
@@ -48,7 +48,7 @@ export class ReplicaCluster {
       peers: { send: (to, envelope) => this.hosts.get(self) === host && this.#send(self, to, envelope), queuedBytes: () => 0 },
       clock: this.clock,
       random: { below, uuid: () => "" },
-      logger: silentLog,
+      logger: silentLogger,
       tickMs: timing.tickMs,
       core: { ...timing, inflightMessagesMax: 16, inflightBytesMax: 64 * KIB },
       machineFor: () => ({ machine: new PartitionState(), cutPolicy: "records" }),

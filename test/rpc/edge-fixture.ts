@@ -1,7 +1,7 @@
 import type { TestContext } from "node:test";
 import type { ReplicaSetId } from "../../src/base/ids.js";
 import { KIB, MIB } from "../../src/base/limits.js";
-import { silentLog } from "../../src/base/silent-log.js";
+import { silentLogger } from "../../src/base/silent-logger.js";
 import { systemClock, systemRandom } from "../../src/base/system-ports.js";
 import { LocalDataPlane } from "../../src/broker/data-plane.js";
 import type { ClusterAdmin, TopicChange, TopicPartition, TopicRequest } from "../../src/cluster/view.js";
@@ -94,7 +94,7 @@ export async function startEdge(context: TestContext, { nodeId = 1, limits = {},
     dataPlane,
     clock: systemClock,
     random: systemRandom,
-    log: silentLog,
+    logger: silentLogger,
     limits: edgeLimits,
     readiness,
     leaderWaitMsMax,

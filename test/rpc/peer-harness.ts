@@ -4,7 +4,7 @@ import net from "node:net";
 import * as grpc from "@grpc/grpc-js";
 import { QuireError } from "../../src/base/errors.js";
 import { type NodeId, nodeId } from "../../src/base/ids.js";
-import type { Log } from "../../src/base/ports.js";
+import type { Logger } from "../../src/base/ports.js";
 import { systemClock, systemRandom } from "../../src/base/system-ports.js";
 import type { Leadership } from "../../src/cluster/view.js";
 import type { ReplicaEnvelope } from "../../src/replica/types.js";
@@ -67,7 +67,7 @@ export async function startBroker(id: number, options: TestBrokerOptions = {}): 
     },
     clock: systemClock,
     random: systemRandom,
-    log: recordingLog(warnings),
+    logger: recordingLogger(warnings),
     timing: options.timing ?? peerTiming,
   });
   const server = new WideServer(peerServerOptions);
@@ -108,13 +108,13 @@ export const listen = (server: grpc.Server, port: number): Promise<number> =>
     server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
   });
 
-function recordingLog(warnings: string[]): Log {
-  const log: Log = {
+function recordingLogger(warnings: string[]): Logger {
+  const logger: Logger = {
     debug() {},
     info() {},
     warn: (fields, message) => warnings.push(`${message}: ${JSON.stringify(fields)}`),
     error: (fields, message) => warnings.push(`${message}: ${JSON.stringify(fields)}`),
-    child: () => log,
+    child: () => logger,
   };
   return log;
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { protoPath as healthProtoPath } from "grpc-health-check";
-import { silentLog } from "../../src/base/silent-log.js";
+import { silentLogger } from "../../src/base/silent-logger.js";
 import { systemClock, systemRandom } from "../../src/base/system-ports.js";
 import { PublicServer } from "../../src/rpc/server.js";
 import { refusal } from "../support/refusals.js";
@@ -73,7 +73,7 @@ test("an address that is taken is refused with what to change", async (context) 
     dataPlane,
     clock: systemClock,
     random: systemRandom,
-    log: silentLog,
+    logger: silentLogger,
     limits: defaultLimits,
     readiness,
   });

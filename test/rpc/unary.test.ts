@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Metadata, type ServerUnaryCall, type ServiceError } from "@grpc/grpc-js";
 import { InvariantError } from "../../src/base/assert.js";
 import { QuireError } from "../../src/base/errors.js";
-import { silentLog } from "../../src/base/silent-log.js";
+import { silentLogger } from "../../src/base/silent-logger.js";
 import type { CallContext } from "../../src/rpc/call-context.js";
 import type { Edge } from "../../src/rpc/edge.js";
 import { UnaryCalls, unary } from "../../src/rpc/unary.js";
@@ -21,7 +21,7 @@ interface Asked {
 
 /** Calls a handler as gRPC would; `answers` are the reasons it answered with, or "ok". */
 function ask(handle: (context: CallContext) => Promise<string>, { deadline = Number.POSITIVE_INFINITY, writes = false, clock = new FakeClock() } = {}): Asked {
-  const edge = { clock, log: silentLog, limits: { unaryCallsMax: 5 } } as unknown as Edge;
+  const edge = { clock, logger: silentLogger, limits: { unaryCallsMax: 5 } } as unknown as Edge;
   const calls = new UnaryCalls();
   const call = Object.assign(new EventEmitter(), { request: {}, metadata: new Metadata(), getDeadline: () => deadline });
   const answers: string[] = [];

@@ -13,23 +13,23 @@ export const serverCommand = command({
   ],
   async run(args) {
     const { config } = await resolveFrom(args, process.env);
-    const { createLog } = await import("../../observe/log.js");
-    const log = createLog(config.log);
-    stopAtBugs((error) => log.error({ error }, "this is a bug: the broker stops, because going on might lie"));
+    const { createLogger } = await import("../../observe/logger.js");
+    const logger = createLogger(config.log);
+    stopAtBugs((error) => logger.error({ error }, "this is a bug: the broker stops, because going on might lie"));
     const stop = stopRequest();
     const { startBroker } = await import("../../node/broker.js");
-    const broker = await startBroker(config, { log, signal: stop.signal }).catch((thrown: unknown) => {
+    const broker = await startBroker(config, { logger, signal: stop.signal }).catch((thrown: unknown) => {
       // Asked to stop before it had started, it has stopped.
       if (stop.signal.aborted) return undefined;
       throw thrown;
     });
     if (broker === undefined) return;
-    log.info({ nodeId: broker.nodeId, address: broker.address, peerAddress: broker.peerAddress }, "ready");
+    logger.info({ nodeId: broker.nodeId, address: broker.address, peerAddress: broker.peerAddress }, "ready");
     // Whoever started this process as a child waits for it.
     process.send?.({ kind: "ready" });
     const failure = await Promise.race([broker.failed, stop.requested]);
-    if (failure === undefined) log.info({}, "stopping");
-    else log.error({ error: failure }, "this broker cannot go on");
+    if (failure === undefined) logger.info({}, "stopping");
+    else logger.error({ error: failure }, "this broker cannot go on");
     await broker.stop();
     if (process.connected === true) process.disconnect();
     if (failure !== undefined) throw failure;

@@ -1,10 +1,10 @@
-import type { Log } from "./ports.js";
+import type { Logger } from "./ports.js";
 
 /** A logger that says nothing, for embedding and tests. */
-export const silentLog: Log = {
+export const silentLogger: Logger = {
   debug() {},
   info() {},
   warn() {},
   error() {},
-  child: () => silentLog,
+  child: () => silentLogger,
 };

@@ -1,10 +1,10 @@
 /** The logger of a real process: JSON lines for machines, short lines for people. */
 import { type DestinationStream, pino, stdTimeFunctions } from "pino";
 import pretty from "pino-pretty";
-import type { Log } from "../base/ports.js";
+import type { Logger } from "../base/ports.js";
 import { describeError } from "./describe-error.js";
 
-export interface LogOptions {
+export interface LoggerOptions {
   readonly level: "debug" | "info" | "warn" | "error";
   /** `auto`: for people when the output is a terminal. */
   readonly format: "auto" | "json" | "pretty";
@@ -13,7 +13,7 @@ export interface LogOptions {
 }
 
 /** A line is written before the call returns, so that the last words of a dying process are not lost. */
-export function createLog({ level, format, output = process.stdout }: LogOptions): Log {
+export function createLogger({ level, format, output = process.stdout }: LoggerOptions): Logger {
   const forPeople = format === "pretty" || (format === "auto" && output.isTTY === true);
   const destination = forPeople ? prettyStream(output) : output;
   return pino(

@@ -3,18 +3,18 @@ import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { QuireError } from "../../src/base/errors.js";
 import { describeError } from "../../src/observe/describe-error.js";
-import { createLog, type LogOptions } from "../../src/observe/log.js";
+import { createLogger, type LoggerOptions } from "../../src/observe/logger.js";
 
 /** What a logger writes, by the time its calls have returned. */
-function written(options: Omit<LogOptions, "output">, write: (log: ReturnType<typeof createLog>) => void, isTTY = false): string[] {
+function written(options: Omit<LoggerOptions, "output">, write: (logger: ReturnType<typeof createLogger>) => void, isTTY = false): string[] {
   const output = Object.assign(new PassThrough(), { isTTY });
-  write(createLog({ ...options, output }));
+  write(createLogger({ ...options, output }));
   const text: unknown = output.read();
   return text instanceof Buffer ? text.toString().trimEnd().split("\n") : [];
 }
 
 test("machines get one JSON object a line, with level, time, fields and message", () => {
-  const lines = written({ level: "info", format: "auto" }, (log) => log.child({ nodeId: 1 }).info({ partition: 3 }, "leader elected"));
+  const lines = written({ level: "info", format: "auto" }, (logger) => logger.child({ nodeId: 1 }).info({ partition: 3 }, "leader elected"));
   assert.equal(lines.length, 1);
   const line = JSON.parse(lines[0] ?? "") as Record<string, unknown>;
   assert.match(String(line["time"]), /^\d{4}-\d\d-\d\dT/);
@@ -22,17 +22,17 @@ test("machines get one JSON object a line, with level, time, fields and message"
 });
 
 test("people at a terminal get a short line", () => {
-  const lines = written({ level: "info", format: "auto" }, (log) => log.warn({ partition: 3 }, "leader lost"), true);
+  const lines = written({ level: "info", format: "auto" }, (logger) => logger.warn({ partition: 3 }, "leader lost"), true);
   assert.equal(lines.length, 1);
   assert.match(lines[0] ?? "", /\d\d:\d\d:\d\d\.\d+.*WARN.*leader lost.*"partition":3/);
 });
 
 test("lines below the level are not written", () => {
-  const lines = written({ level: "warn", format: "json" }, (log) => {
-    log.debug({}, "no");
-    log.info({}, "no");
-    log.warn({}, "yes");
-    log.error({}, "yes");
+  const lines = written({ level: "warn", format: "json" }, (logger) => {
+    logger.debug({}, "no");
+    logger.info({}, "no");
+    logger.warn({}, "yes");
+    logger.error({}, "yes");
   });
   assert.equal(lines.length, 2);
 });
@@ -40,7 +40,7 @@ test("lines below the level are not written", () => {
 test("an error is one line in both forms, with its reason and causes", () => {
   const error = new QuireError("DISK_FULL", "no room\nat all", { cause: new Error("ENOSPC") });
   for (const format of ["json", "pretty"] as const) {
-    const lines = written({ level: "info", format }, (log) => log.error({ error }, "refused"));
+    const lines = written({ level: "info", format }, (logger) => logger.error({ error }, "refused"));
     assert.equal(lines.length, 1, lines.join("\n"));
     assert.match(lines[0] ?? "", /DISK_FULL: no room \/ at all; because: Error: ENOSPC \(at /);
   }
