@@ -149,7 +149,14 @@ export class BrokerNode {
     this.#balancer?.stop();
     this.#registration?.stop();
     this.#retention?.stop();
-    await handOverAll({ self: self.nodeId, replicas: [...this.#host.all()], isAlive: (id) => this.view.isAlive(id), clock, logger, timeoutMs: HAND_OVER_MS_MAX });
+    await handOverAll({
+      self: self.nodeId,
+      replicas: [...this.#host.all()],
+      isAlive: (id) => this.view.isAlive(id),
+      clock,
+      logger,
+      timeoutMs: HAND_OVER_MS_MAX,
+    });
     this.#dataPlane.close();
     await this.#server.stop(STREAM_GRACE_MS);
     this.#requests.close();

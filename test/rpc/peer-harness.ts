@@ -116,7 +116,7 @@ function recordingLogger(warnings: string[]): Logger {
     error: (fields, message) => warnings.push(`${message}: ${JSON.stringify(fields)}`),
     child: () => logger,
   };
-  return log;
+  return logger;
 }
 
 /** Makes each the others' peer and waits until all links are up. */
