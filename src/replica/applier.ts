@@ -11,13 +11,15 @@ import type { StateMachine } from "./types.js";
 const READ_BYTES = 4 * MIB;
 
 export interface ApplierOptions {
-  readonly log: Log;
+  readonly log: Pick<Log, "readCached" | "read">;
   readonly machine: StateMachine;
   readonly appliedIndex: LogIndex;
   readonly nextOffset: Offset;
   readonly configuration: Configuration;
-  /** Called after each entry; `position` is where the log could be cut when it ends a segment. */
+  /** Called after each entry. */
   readonly applied: (frame: Frame) => void;
+  /** Called after several. */
+  readonly advanced: () => void;
   readonly failed: (error: Error) => void;
 }
 
@@ -31,7 +33,9 @@ export class Applier {
   #nextOffset: Offset;
   #configuration: Configuration;
   #target: LogIndex;
-  #reading = false;
+  /** Entries are being read or applied; whoever asks for more meanwhile only moves the target. */
+  #busy = false;
+  #paused = false;
   #stopped = false;
 
   constructor(options: ApplierOptions) {
@@ -58,23 +62,40 @@ export class Applier {
 
   through(index: LogIndex): void {
     if (index > this.#target) this.#target = index;
-    if (!this.#reading) this.#pump();
+    this.#pump();
   }
 
-  /** The state was replaced by a snapshot. */
+  /** Applies nothing until `restored`: log and state are about to be replaced. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** The state was replaced by a snapshot, and so was the log. */
   restored(at: LogIndex, nextOffset: Offset, configuration: Configuration): void {
+    assert(
+      at >= this.#appliedIndex && nextOffset >= this.#nextOffset,
+      () => `a snapshot at ${at} would take back what was applied through ${this.#appliedIndex}`,
+    );
     this.#appliedIndex = at;
     this.#nextOffset = nextOffset;
     this.#configuration = configuration;
     if (at > this.#target) this.#target = at;
+    this.#paused = false;
+    this.#pump();
   }
 
   stop(): void {
     this.#stopped = true;
   }
 
+  get #mayApply(): boolean {
+    return !this.#stopped && !this.#paused;
+  }
+
   #pump(): void {
-    while (!this.#stopped && this.#appliedIndex < this.#target) {
+    if (this.#busy) return;
+    this.#busy = true;
+    while (this.#mayApply && this.#appliedIndex < this.#target) {
       const from = indexPlus(this.#appliedIndex, 1);
       const frames = this.#options.log.readCached(from, this.#target, READ_BYTES);
       if (frames === undefined) {
@@ -83,27 +104,30 @@ export class Applier {
       }
       this.#apply(frames);
     }
+    this.#busy = false;
   }
 
   #readThenPump(from: LogIndex): void {
-    this.#reading = true;
-    this.#options.log.read(from, this.#target, READ_BYTES).then(
+    const { log, failed } = this.#options;
+    // A snapshot may have been installed meanwhile: then this read says nothing about what is next.
+    const isNext = (): boolean => this.#mayApply && from === this.#appliedIndex + 1;
+    log.read(from, this.#target, READ_BYTES).then(
       (frames) => {
-        this.#reading = false;
-        // A snapshot may have been installed meanwhile.
-        if (!this.#stopped && from === this.#appliedIndex + 1) this.#apply(frames);
+        if (isNext()) this.#apply(frames);
+        this.#busy = false;
         this.#pump();
       },
       (error: Error) => {
-        this.#reading = false;
-        if (!this.#stopped) this.#options.failed(error);
+        this.#busy = false;
+        if (isNext()) failed(error);
+        else this.#pump();
       },
     );
   }
 
   #apply(frames: readonly Frame[]): void {
     for (const frame of frames) {
-      if (this.#stopped) return;
+      if (!this.#mayApply) return;
       assert(frame.index === this.#appliedIndex + 1, () => `entry ${frame.index} is applied after ${this.#appliedIndex}`);
       assert(frame.baseOffset === this.#nextOffset, () => `entry ${frame.index} begins at offset ${frame.baseOffset}; the next offset is ${this.#nextOffset}`);
       try {
@@ -120,5 +144,6 @@ export class Applier {
       if (frame.kind === EntryKind.configuration) this.#configuration = decodeConfiguration(frame.body);
       this.#options.applied(frame);
     }
+    this.#options.advanced();
   }
 }

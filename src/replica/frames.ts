@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.js";
+import { endOffsetOf } from "../base/frame.js";
 import type { Offset } from "../base/ids.js";
 import type { RecordBatchHeader } from "../base/record-batch.js";
 import type { Entry } from "../consensus/types.js";
@@ -48,4 +49,14 @@ export function frameOf(entry: Entry<Payload>, nextOffset: Offset): Frame {
     batch: proposal?.batch ?? plainHeader(body),
     body,
   };
+}
+
+/** The frames of entries that are appended together, the first of which begins at `nextOffset`. */
+export function framesOf(entries: readonly Entry<Payload>[], nextOffset: Offset): Frame[] {
+  let next = nextOffset;
+  return entries.map((entry) => {
+    const frame = frameOf(entry, next);
+    next = endOffsetOf(frame);
+    return frame;
+  });
 }

@@ -174,7 +174,7 @@ export class LocalHost implements ReplicaHost {
       logger,
       core: { ...core, random: (bound) => random.below(bound) },
       host: {
-        ticking: (id, needed) => this.#ticking(id, needed),
+        ticking: (self, needed) => this.#ticking(self, needed),
         leadershipChanged: this.#options.leadershipChanged,
         failed: (self) => this.#failed(self),
       },
@@ -186,7 +186,7 @@ export class LocalHost implements ReplicaHost {
     }
     assert(!this.#replicas.has(spec.replicaSetId), "a replica set has one replica per broker");
     this.#replicas.set(spec.replicaSetId, replica);
-    this.#ticking(spec.replicaSetId, replica.ticking);
+    this.#ticking(replica, replica.ticking);
     for (const nodeId of this.#down) replica.step({ kind: "peer-down", nodeId });
     return replica;
   }
@@ -208,13 +208,14 @@ export class LocalHost implements ReplicaHost {
   }
 
   #failed(replica: Replica): void {
-    this.#ticking(replica.replicaSetId, false);
+    this.#ticking(replica, false);
     this.#options.leadershipChanged(replica);
   }
 
-  #ticking(id: ReplicaSetId, needed: boolean): void {
-    const replica = this.#replicas.get(id);
-    if (replica === undefined) return;
+  #ticking(self: Replica, needed: boolean): void {
+    const replica = this.#replicas.get(self.replicaSetId);
+    // A former replica of the set has no say in what the present one needs.
+    if (replica === undefined || replica !== self) return;
     if (needed) this.#awake.add(replica);
     else this.#awake.delete(replica);
     if (this.#awake.size === 0) {

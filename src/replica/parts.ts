@@ -25,7 +25,8 @@ export interface ReplicaParts {
 
 /** What a replica tells its host. */
 export interface ReplicaHostCallbacks {
-  ticking(id: ReplicaSetId, needed: boolean): void;
+  /** Whether it needs ticks from now on. */
+  ticking(replica: Replica, needed: boolean): void;
   /** Role, term, leader, or whether it serves, changed. */
   leadershipChanged(replica: Replica): void;
   failed(replica: Replica): void;

@@ -96,6 +96,10 @@ export function notLeader(leader: LeaderHint | null): QuireError {
   return new QuireError("NOT_LEADER", `broker ${leader.nodeId} leads, in term ${leader.term}`, { details: { leaderId: leader.nodeId, term: leader.term } });
 }
 
+/** More reads wait for one leader's confirmation than it keeps. */
+export const tooManyReads = (): QuireError =>
+  new QuireError("THROTTLED", "too many linearizable reads wait for this leader to be confirmed; try again in a moment", { retryAfterMs: 100 });
+
 /** Why the core took a proposal not; nothing was appended. */
 export function refusalError(why: ProposalRefusal, leader: LeaderHint | null): QuireError {
   switch (why) {

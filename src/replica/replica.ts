@@ -1,5 +1,5 @@
-import { unreachable } from "../base/assert.js";
-import { QuireError, toQuireError } from "../base/errors.js";
+import { InvariantError, unreachable } from "../base/assert.js";
+import { QuireError } from "../base/errors.js";
 import { type LogIndex, type Offset, offset, type ReplicaId, type ReplicaSetId, type Term } from "../base/ids.js";
 import type { Logger } from "../base/ports.js";
 import type { Core } from "../consensus/core.js";
@@ -8,17 +8,14 @@ import { EntryKind } from "../consensus/types.js";
 import type { Frame, Log, LogSettings } from "../storage/log.js";
 import type { ReplicaStore } from "../storage/replica-store.js";
 import { Applier } from "./applier.js";
-import { frameOf } from "./frames.js";
+import { framesOf } from "./frames.js";
 import type { ReplicaHostCallbacks, ReplicaParts } from "./parts.js";
-import { notLeader, PendingRequests, refusalError } from "./pending.js";
+import { notLeader, PendingRequests, refusalError, tooManyReads } from "./pending.js";
 import { Replicator } from "./replicator.js";
 import type { CutPolicy } from "./snapshot-plan.js";
 import { Snapshots } from "./snapshots.js";
 import type { Committed, LeaderHint, Payload, Peers, Placed, Proposal, Replica, SnapshotPayload, StateMachine } from "./types.js";
 import { unknownOutcome, WaitingProposals } from "./waiting.js";
-
-/** After this many ticks without leadership, what still waits is told that its outcome is unknown. */
-const ORPHAN_TICKS = 40;
 
 /**
  * One replica of one replica set: feeds the consensus core with events and carries out its effects, in order. All
@@ -46,6 +43,7 @@ export class LocalReplica implements Replica {
   #stepping = false;
   #failure: Error | undefined;
   #stopped = false;
+  #stopping: Promise<void> | undefined;
   #servingTold = false;
 
   constructor(parts: ReplicaParts) {
@@ -69,11 +67,12 @@ export class LocalReplica implements Replica {
       nextOffset: parts.restoredFrom.nextOffset,
       configuration: parts.restoredFrom.configuration,
       applied: (frame) => this.#applied(frame),
+      advanced: () => this.#changed(),
       failed,
     });
     this.#replicator = new Replicator({
       log: parts.log,
-      leads: (term) => this.#failure === undefined && !this.#stopped && this.#core.role === "leader" && this.#core.term === term,
+      leads: (term) => this.#works && this.#core.role === "leader" && this.#core.term === term,
       send: (to, message) => this.#send(to, message),
       hasRoom: (to, bytesMax) => this.#peers.queuedBytes(to.nodeId) < bytesMax,
       snapshotFor: () => this.#snapshots.forFollower(),
@@ -89,18 +88,18 @@ export class LocalReplica implements Replica {
     return this.#core.term;
   }
   get leader(): LeaderHint | null {
-    const leader = this.#failure === undefined ? this.#core.leader : null;
+    const leader = this.#works ? this.#core.leader : null;
     return leader === null ? null : { nodeId: leader.nodeId, term: this.#core.term };
   }
   get configuration(): Configuration {
     return this.#core.configuration;
   }
-  /** Whether ticks are needed now. */
+  /** Whether consensus needs ticks now. */
   get ticking(): boolean {
-    return this.#core.ticking;
+    return this.#works && this.#core.ticking;
   }
   get serving(): boolean {
-    return this.#failure === undefined && this.#core.serving;
+    return this.#works && this.#core.serving;
   }
   get commitIndex(): LogIndex {
     return this.#core.commitIndex;
@@ -171,14 +170,14 @@ export class LocalReplica implements Replica {
 
   /** Tells the core one event and carries out what it asks for. Events raised meanwhile follow in order. */
   step(event: Event<Payload>): void {
-    if (this.#stopped || this.#failure !== undefined) return;
+    if (!this.#works) return;
     this.#events.push(event);
     if (this.#stepping) return;
     this.#stepping = true;
     try {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
         for (const effect of this.#core.step(next)) {
-          if (this.#failure !== undefined) return;
+          if (!this.#works) return;
           this.#carryOut(effect);
         }
       }
@@ -191,7 +190,8 @@ export class LocalReplica implements Replica {
 
   tick(): void {
     this.step({ kind: "tick" });
-    this.#waiting.tick(this.role === "leader", ORPHAN_TICKS);
+    this.#waiting.tick(this.role === "leader");
+    if (!this.#core.ticking) this.#tellTicking();
   }
 
   /** The log's callback: a group commit is on disk. */
@@ -202,13 +202,14 @@ export class LocalReplica implements Replica {
     this.step({ kind: "synced", last });
   }
 
-  /** This replica stops for good and says why (rule 11). */
+  /** This replica stops for good and says why (rule 11). A broken invariant is no failure of its disk: it ends the process. */
   fail(error: Error): void {
-    if (this.#failure !== undefined || this.#stopped) return;
+    if (error instanceof InvariantError) throw error;
+    if (!this.#works) return;
     this.#failure = error;
     this.#applier.stop();
     this.#logger.error({ replicaSetId: this.replicaSetId, replicaId: this.replicaId, err: error }, "a replica stopped; the others go on without it");
-    this.#answerAll((at) => unknownOutcome(at, "this replica stopped"));
+    this.#answerAll("this replica stopped");
     this.#host.failed(this);
     this.#changed();
   }
@@ -217,18 +218,29 @@ export class LocalReplica implements Replica {
     this.log.configure(settings);
   }
 
-  /** Ends politely: a last checkpoint, so that the next start re-reads nothing, then the log is closed. */
-  async stop(): Promise<void> {
-    if (this.#stopped) return;
+  /** Ends politely: a last checkpoint, so that the next start re-reads nothing, then the log is closed. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     this.#stopped = true;
     this.#applier.stop();
-    this.#answerAll((at) => unknownOutcome(at, "this broker stopped"));
+    this.#answerAll("this broker stopped");
+    this.#changed();
+    // An installation under way writes until it is done, and what was taken must not be saved after the replica is removed.
     await this.#snapshots.settled();
     if (this.#failure === undefined && this.appliedIndex <= this.log.syncedIndex && this.#snapshots.isNews(this.appliedIndex)) {
       this.#saveSnapshot();
       await this.#snapshots.settled();
     }
     await this.log.close();
+  }
+
+  /** Neither failed nor stopped: only then anything may be said or done. */
+  get #works(): boolean {
+    return this.#failure === undefined && !this.#stopped;
   }
 
   #refusal(): QuireError | undefined {
@@ -250,8 +262,7 @@ export class LocalReplica implements Replica {
         return;
       }
       case "truncate":
-        this.log.truncate(effect.from);
-        this.#waiting.truncated(effect.from);
+        if (this.#changeLog(() => this.log.truncate(effect.from))) this.#waiting.truncated(effect.from);
         return;
       case "append":
         this.#append(effect.entries);
@@ -281,7 +292,7 @@ export class LocalReplica implements Replica {
         this.#pending.readConfirmed(effect.id, effect.index, this.appliedIndex);
         return;
       case "read-failed":
-        this.#pending.readFailed(effect.id, notLeader(this.leader));
+        this.#pending.readFailed(effect.id, this.role === "leader" ? tooManyReads() : notLeader(this.leader));
         return;
       case "transfer-ended":
         this.#pending.transferEnded(effect.id, effect.done);
@@ -294,7 +305,7 @@ export class LocalReplica implements Replica {
       case "configuration":
         return;
       case "ticking":
-        this.#host.ticking(this.replicaSetId, effect.needed);
+        this.#tellTicking();
         return;
       case "doubt-lifted":
         this.log.clearDoubt().catch((error: Error) => this.fail(error));
@@ -304,15 +315,19 @@ export class LocalReplica implements Replica {
     }
   }
 
-  #append(entries: readonly Entry<Payload>[]): void {
-    let next = this.log.endOffset;
-    const frames: Frame[] = [];
-    for (const entry of entries) {
-      const frame = frameOf(entry, next);
-      if (frame.kind === EntryKind.records) next = offset(next + frame.batch.recordCount);
-      frames.push(frame);
+  /** A log that cannot do what it must (it is damaged where it is to be cut, say) stops this replica, not the broker. */
+  #changeLog(change: () => void): boolean {
+    try {
+      change();
+    } catch (error) {
+      this.fail(error as Error);
     }
-    this.log.append(frames);
+    return this.#works;
+  }
+
+  #append(entries: readonly Entry<Payload>[]): void {
+    const frames = framesOf(entries, this.log.endOffset);
+    if (!this.#changeLog(() => this.log.append(frames))) return;
     // A new segment may have begun right after what is applied: this is the moment for the snapshot at its predecessor's end.
     if (this.#snapshots.due(this.appliedIndex, 0)) this.#checkpoint();
   }
@@ -331,7 +346,6 @@ export class LocalReplica implements Replica {
     this.#pending.applied(frame.index);
     if (frame.kind === EntryKind.trim) this.#snapshots.cutBefore(this.logStartOffset, frame.index);
     if (this.#snapshots.due(frame.index, frame.body.length)) this.#checkpoint();
-    this.#changed();
   }
 
   #saveSnapshot(): void {
@@ -348,22 +362,30 @@ export class LocalReplica implements Replica {
   }
 
   async #install(meta: SnapshotMeta, payload: SnapshotPayload): Promise<void> {
+    this.#applier.pause();
     await this.#snapshots.install(meta, payload);
-    if (this.#stopped || this.#failure !== undefined) return;
-    this.#waiting.truncated(meta.index);
+    if (!this.#works) return;
+    this.#waiting.installed(meta.index);
     this.machine.restore(payload.state);
     this.#applier.restored(meta.index, payload.nextOffset, meta.configuration);
+    this.#pending.applied(meta.index);
     this.step({ kind: "snapshot-installed", snapshot: meta });
     this.#changed();
   }
 
   #send(to: Member, message: Message<Payload>): boolean {
-    return this.#peers.send(to.nodeId, { replicaSetId: this.replicaSetId, from: this.replicaId, to: to.replicaId, message });
+    return this.#works && this.#peers.send(to.nodeId, { replicaSetId: this.replicaSetId, from: this.replicaId, to: to.replicaId, message });
   }
 
-  #answerAll(error: (at: Placed) => Error): void {
-    this.#waiting.failAll(error);
-    this.#pending.endAll(toQuireError(this.#failure ?? new QuireError("SHUTTING_DOWN", "this broker is stopping")));
+  #answerAll(why: string): void {
+    this.#waiting.failAll((at) => unknownOutcome(at, why));
+    // What has no place yet was not appended.
+    this.#pending.endAll(this.#refusal() ?? notLeader(null));
+  }
+
+  /** Ticks go on while proposals of a leadership that was lost wait: for some, only time brings an answer. */
+  #tellTicking(): void {
+    this.#host.ticking(this, this.ticking || (this.#works && this.role !== "leader" && this.#waiting.size > 0));
   }
 
   /** `serving` follows from the core's state without an effect of its own. */

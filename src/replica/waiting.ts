@@ -2,6 +2,9 @@ import { QuireError } from "../base/errors.js";
 import type { LogIndex, Term } from "../base/ids.js";
 import type { Committed, Placed } from "./types.js";
 
+/** After this many ticks without leadership, what still waits is told that its outcome is unknown. */
+export const ORPHAN_TICKS = 40;
+
 /** One proposal that has its place and waits for its outcome. */
 export interface Waiter {
   readonly at: Placed;
@@ -59,14 +62,23 @@ export class WaitingProposals {
     for (const waiter of gone) waiter.done(replaced(waiter.at));
   }
 
-  /** One tick; fails everything after `ticksMax` of them without leadership. */
-  tick(leading: boolean, ticksMax: number): void {
+  /**
+   * A snapshot through `index` took the place of a log that did not agree with it there: what was proposed at or beyond that
+   * place gave way, and what was proposed before may or may not be part of the snapshot.
+   */
+  installed(index: LogIndex): void {
+    this.truncated(index);
+    this.failAll((at) => unknownOutcome(at, "this broker lost the partition's leadership and got a snapshot"));
+  }
+
+  /** One tick; fails everything after `ORPHAN_TICKS` of them without leadership. */
+  tick(leading: boolean): void {
     if (leading || this.size === 0) {
       this.#orphanTicks = 0;
       return;
     }
     this.#orphanTicks += 1;
-    if (this.#orphanTicks >= ticksMax) this.failAll((at) => unknownOutcome(at, "this broker lost the partition's leadership"));
+    if (this.#orphanTicks >= ORPHAN_TICKS) this.failAll((at) => unknownOutcome(at, "this broker lost the partition's leadership"));
   }
 
   failAll(error: (at: Placed) => Error): void {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { QuireError } from "../../src/base/errors.js";
 import { logIndex, offset, term } from "../../src/base/ids.js";
 import type { Committed, Placed } from "../../src/replica/types.js";
-import { unknownOutcome, WaitingProposals } from "../../src/replica/waiting.js";
+import { ORPHAN_TICKS, unknownOutcome, WaitingProposals } from "../../src/replica/waiting.js";
 
 const at = (index: number, inTerm = 1): Placed => ({ index: logIndex(index), term: term(inTerm), baseOffset: offset(index * 10) });
 const outcomeOf = (outcome: Committed | Error): string => (outcome instanceof QuireError ? outcome.reason : "committed");
@@ -52,11 +52,11 @@ test("being on disk here is told once, and not to what was not synced", () => {
 
 test("without leadership for long enough the outcome is unknown, not failed", () => {
   const { waiting, outcomes } = waitingFor(4);
-  for (let tick = 0; tick < 9; tick++) waiting.tick(false, 10);
-  waiting.tick(true, 10);
-  for (let tick = 0; tick < 9; tick++) waiting.tick(false, 10);
+  for (let tick = 1; tick < ORPHAN_TICKS; tick++) waiting.tick(false);
+  waiting.tick(true);
+  for (let tick = 1; tick < ORPHAN_TICKS; tick++) waiting.tick(false);
   assert.deepEqual(outcomes, []);
-  waiting.tick(false, 10);
+  waiting.tick(false);
   assert.deepEqual(outcomes, ["4 WRITE_OUTCOME_UNKNOWN"]);
 });
 
@@ -70,4 +70,12 @@ test("every proposal of many is answered exactly once", () => {
   const unknown = outcomes.filter((line) => line.endsWith("WRITE_OUTCOME_UNKNOWN")).length;
   assert.deepEqual([committed, unknown, waiting.size], [3_000, 2_000, 0]);
   assert.equal(outcomes.filter((line) => line.endsWith("on disk")).length, 500);
+});
+
+test("what a snapshot may hold is neither confirmed nor denied; what it cannot hold was not written", () => {
+  const { waiting, outcomes } = waitingFor(4, 5, 6, 7);
+  waiting.installed(logIndex(6));
+  assert.deepEqual(outcomes, ["6 NOT_LEADER", "7 NOT_LEADER", "4 WRITE_OUTCOME_UNKNOWN", "5 WRITE_OUTCOME_UNKNOWN"]);
+  waiting.applied(logIndex(7), term(2), () => 2);
+  assert.equal(outcomes.length, 4);
 });

@@ -1,0 +1,87 @@
+/** Every proposal and read has one true answer, whatever becomes of its replica. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assert as assertInvariant } from "../../src/base/assert.js";
+import { EntryKind } from "../../src/base/entry-kind.js";
+import { QuireError } from "../../src/base/errors.js";
+import { nodeId, offset } from "../../src/base/ids.js";
+import { encodeTrimEntry } from "../../src/base/trim-entry.js";
+import type { LocalReplica } from "../../src/replica/replica.js";
+import type { Committed } from "../../src/replica/types.js";
+import { batchOf, proposeTo, ReplicaCluster } from "./replica-cluster.js";
+
+async function clusterOfThree(): Promise<{ cluster: ReplicaCluster; leader: LocalReplica }> {
+  const cluster = new ReplicaCluster(3, { w: 2, r: 2 });
+  for (let id = 1; id <= 3; id++) await cluster.start(id);
+  return { cluster, leader: await cluster.leader() };
+}
+
+const reasonOf = (outcome: Committed | Error): string => (outcome instanceof QuireError ? outcome.reason : "committed");
+
+test("a proposal whose place a snapshot covers is not called unwritten: nobody here can know", async () => {
+  const { cluster, leader: old } = await clusterOfThree();
+  cluster.cut(old.replicaId);
+  const outcomes: string[] = [];
+  old.propose(batchOf("perhaps"), (outcome) => outcomes.push(reasonOf(outcome)));
+  const leader = await cluster.leader();
+  for (let count = 0; count < 40; count++) await proposeTo(leader, batchOf("x".repeat(500)));
+  await proposeTo(leader, { kind: EntryKind.trim, body: encodeTrimEntry(offset(30)) });
+  await cluster.until("the log's beginning went", () => leader.log.logStart.index > 10, 500);
+  assert.deepEqual(outcomes, []);
+  cluster.heal();
+  await cluster.until("the old leader caught up", () => old.highWatermark === leader.highWatermark);
+  assert.ok(old.log.logStart.index > 10, "by snapshot");
+  assert.deepEqual(outcomes, ["WRITE_OUTCOME_UNKNOWN"]);
+});
+
+test("what a leader admitted before it left its replica set is answered, though nobody writes to it any more", async () => {
+  const { cluster, leader } = await clusterOfThree();
+  const voters = leader.configuration.voters.filter((voter) => voter.replicaId !== leader.replicaId);
+  await leader.reconfigure({ voters, learners: [], w: 2, r: 2 });
+  const outcomes: string[] = [];
+  for (let count = 0; count < 3; count++) leader.propose(batchOf("late"), (outcome) => outcomes.push(reasonOf(outcome)));
+  await cluster.until("all are answered", () => outcomes.length === 3);
+  await cluster.until("it rests", () => cluster.hosts.get(nodeId(leader.replicaId))?.awake === 0);
+});
+
+test("a log that cannot be cut where a later leader's entries begin stops its replica and nothing else", async () => {
+  const { cluster, leader: old } = await clusterOfThree();
+  cluster.cut(old.replicaId);
+  const outcomes: string[] = [];
+  old.propose(batchOf("lost"), (outcome) => outcomes.push(reasonOf(outcome)));
+  await cluster.leader();
+  old.log.truncate = () => {
+    throw new QuireError("LOG_CORRUPT", "it cannot be read here");
+  };
+  cluster.heal();
+  await cluster.until("it stopped", () => old.failure !== undefined);
+  assert.equal(old.serving, false);
+  assert.deepEqual(outcomes, ["WRITE_OUTCOME_UNKNOWN"]);
+  const outcome = await proposeTo(old, batchOf("more")).catch((error: unknown) => error);
+  assert.ok(outcome instanceof QuireError && outcome.reason === "REPLICA_FAILED");
+  const leader = await cluster.leader();
+  assert.equal((await proposeTo(leader, batchOf("kept"))).replicasOnDisk, 2);
+});
+
+test("a replica that was stopped serves nothing, answers all, and wakes who watched it", async () => {
+  const { cluster, leader } = await clusterOfThree();
+  const outcomes: string[] = [];
+  let woken = 0;
+  leader.watch(() => woken++);
+  leader.propose(batchOf("a"), (outcome) => outcomes.push(reasonOf(outcome)));
+  const read = leader.readIndex();
+  const before = woken;
+  const stopped = [leader.stop(), leader.stop()];
+  await assert.rejects(read, { reason: "SHUTTING_DOWN" });
+  await Promise.all(stopped);
+  assert.deepEqual(outcomes, ["WRITE_OUTCOME_UNKNOWN"]);
+  assert.ok(woken > before && !leader.serving && leader.leader === null && !leader.ticking);
+  await cluster.until("others go on", () => cluster.replicas().some((replica) => replica !== leader && replica.serving));
+});
+
+test("a broken invariant is our bug, not a failure of one replica", async () => {
+  const { leader } = await clusterOfThree();
+  leader.log.append = () => assertInvariant(false, "entries follow each other");
+  assert.throws(() => leader.propose(batchOf("a"), () => undefined), { name: "InvariantError" });
+  assert.equal(leader.failure, undefined);
+});
