@@ -2,14 +2,13 @@ import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import type { NodeId, ReplicaSetId } from "../base/ids.js";
 import type { Clock, Logger, Random, Timer } from "../base/ports.js";
-import type { CoreOptions, Message } from "../consensus/types.js";
+import type { CoreOptions } from "../consensus/types.js";
 import type { Log, LogCallbacks, LogSettings } from "../storage/log.js";
 import type { ReplicaRecord, ReplicaStore } from "../storage/replica-store.js";
 import { openReplica } from "./open-replica.js";
 import type { LocalReplica } from "./replica.js";
-import { entryOf } from "./replicator.js";
 import type { CutPolicy } from "./snapshot-plan.js";
-import type { Payload, Peers, Replica, ReplicaEnvelope, ReplicaHost, ReplicaSpec, StateMachine } from "./types.js";
+import type { Peers, Replica, ReplicaEnvelope, ReplicaHost, ReplicaSpec, StateMachine } from "./types.js";
 
 /** Where the logs of this broker's replicas are. */
 export interface LogFactory {
@@ -47,7 +46,8 @@ export interface LeadershipClaim {
 export class LocalHost implements ReplicaHost {
   readonly #options: HostOptions;
   readonly #replicas = new Map<ReplicaSetId, LocalReplica>();
-  readonly #starting = new Map<ReplicaSetId, Promise<LocalReplica>>();
+  /** The last thing asked for of each set: a replica is not opened while its log, or a former one's, is being removed. */
+  readonly #turns = new Map<ReplicaSetId, Promise<unknown>>();
   readonly #awake = new Set<LocalReplica>();
   readonly #down = new Set<NodeId>();
   /** What is on disk; read once, since there may be thousands. */
@@ -73,33 +73,17 @@ export class LocalHost implements ReplicaHost {
   }
 
   start(spec: ReplicaSpec): Promise<LocalReplica> {
-    if (this.#stopped) return Promise.reject(new QuireError("SHUTTING_DOWN", "this broker is stopping"));
     const running = this.#replicas.get(spec.replicaSetId);
-    if (running !== undefined && running.replicaId === spec.replicaId) return Promise.resolve(running);
-    const starting = this.#starting.get(spec.replicaSetId);
-    if (starting !== undefined) return starting.then(() => this.start(spec));
-    const opening = this.#open(spec).finally(() => this.#starting.delete(spec.replicaSetId));
-    this.#starting.set(spec.replicaSetId, opening);
-    return opening;
+    if (running !== undefined && running.replicaId === spec.replicaId && !this.#turns.has(spec.replicaSetId)) return Promise.resolve(running);
+    return this.#inTurn(spec.replicaSetId, () => this.#open(spec));
   }
 
   update(id: ReplicaSetId, logSettings: LogSettings): void {
     this.#replicas.get(id)?.applySettings(logSettings);
   }
 
-  async remove(id: ReplicaSetId): Promise<void> {
-    await this.#starting.get(id)?.catch(() => undefined);
-    const replica = this.#replicas.get(id);
-    if (replica !== undefined) {
-      this.#forget(replica);
-      await replica.stop();
-    }
-    const records = await this.#known();
-    const record = records.get(id);
-    if (record === undefined) return;
-    await this.#options.logs.delete(record);
-    await this.#options.store.removeReplica(id);
-    records.delete(id);
+  remove(id: ReplicaSetId): Promise<void> {
+    return this.#inTurn(id, () => this.#remove(id));
   }
 
   /** A message from another broker. */
@@ -108,7 +92,7 @@ export class LocalHost implements ReplicaHost {
     if (replica === undefined || replica.replicaId !== envelope.to) return;
     // A message is proof of life, whatever the link's own opinion was.
     this.#down.delete(from);
-    replica.step({ kind: "message", from: { replicaId: envelope.from, nodeId: from }, message: withConfigurations(envelope.message) });
+    replica.step({ kind: "message", from: { replicaId: envelope.from, nodeId: from }, message: envelope.message });
   }
 
   peerUp(nodeId: NodeId): void {
@@ -143,26 +127,64 @@ export class LocalHost implements ReplicaHost {
     }
   }
 
-  /** Stops every replica, each with a last checkpoint, a few at a time. */
+  /** Stops every replica, each with a last checkpoint, a few at a time; one that does not stop cleanly does not keep the others. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#timer?.cancel();
-    await Promise.allSettled(this.#starting.values());
+    await Promise.allSettled(this.#turns.values());
     const replicas = [...this.#replicas.values()];
+    const problems: unknown[] = [];
     const workers = Array.from({ length: 16 }, async () => {
-      for (let replica = replicas.pop(); replica !== undefined; replica = replicas.pop()) await replica.stop();
+      for (let replica = replicas.pop(); replica !== undefined; replica = replicas.pop()) await replica.stop().catch((problem) => problems.push(problem));
     });
     await Promise.all(workers);
     this.#replicas.clear();
     this.#awake.clear();
+    if (problems.length > 0) throw problems[0];
+  }
+
+  #inTurn<T>(id: ReplicaSetId, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(id) ?? Promise.resolve();
+    const done = before
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#stopped) throw new QuireError("SHUTTING_DOWN", "this broker is stopping");
+        return work();
+      })
+      .finally(() => {
+        if (this.#turns.get(id) === done) this.#turns.delete(id);
+      });
+    this.#turns.set(id, done);
+    return done;
+  }
+
+  async #remove(id: ReplicaSetId): Promise<void> {
+    const replica = this.#replicas.get(id);
+    if (replica !== undefined) {
+      this.#replicas.delete(id);
+      this.#awake.delete(replica);
+      // Its data goes: that it could not be closed cleanly is no reason to keep it.
+      await replica
+        .stop()
+        .catch((error: unknown) => this.#options.logger.warn({ replicaSetId: id, err: error }, "a replica to be removed did not stop cleanly"));
+    }
+    const records = await this.#known();
+    const record = records.get(id);
+    if (record === undefined) return;
+    await this.#options.logs.delete(record);
+    await this.#options.store.removeReplica(id);
+    records.delete(id);
   }
 
   async #open(spec: ReplicaSpec): Promise<LocalReplica> {
     const former = this.#replicas.get(spec.replicaSetId);
-    if (former !== undefined) await this.remove(spec.replicaSetId);
+    if (former?.replicaId === spec.replicaId) return former;
+    const records = await this.#known();
+    const known = records.get(spec.replicaSetId);
+    refuseOlder(spec, known);
+    if (former !== undefined) await this.#remove(spec.replicaSetId);
     const { machine, cutPolicy } = this.#options.machineFor(spec.replicaSetId);
     const { peers, store, logs, logger, core, random } = this.#options;
-    const records = await this.#known();
     const replica = await openReplica({
       spec,
       known: records.get(spec.replicaSetId),
@@ -178,12 +200,11 @@ export class LocalHost implements ReplicaHost {
         leadershipChanged: this.#options.leadershipChanged,
         failed: (self) => this.#failed(self),
       },
+    }).catch(async (error: unknown) => {
+      await this.#lookAgain(spec.replicaSetId);
+      throw error;
     });
     records.set(spec.replicaSetId, { replicaSetId: spec.replicaSetId, replicaId: spec.replicaId });
-    if (this.#stopped) {
-      await replica.stop();
-      throw new QuireError("SHUTTING_DOWN", "this broker is stopping");
-    }
     assert(!this.#replicas.has(spec.replicaSetId), "a replica set has one replica per broker");
     this.#replicas.set(spec.replicaSetId, replica);
     this.#ticking(replica, replica.ticking);
@@ -192,19 +213,28 @@ export class LocalHost implements ReplicaHost {
   }
 
   #known(): Promise<Map<ReplicaSetId, ReplicaRecord>> {
-    this.#records ??= this.#options.store.replicas().then((records) => new Map(records.map((record) => [record.replicaSetId, record])));
+    this.#records ??= this.#options.store.replicas().then(
+      (records) => new Map(records.map((record) => [record.replicaSetId, record])),
+      (error: unknown) => {
+        this.#records = undefined;
+        throw error;
+      },
+    );
     return this.#records;
+  }
+
+  /** After a failure in the middle: what of this set is on disk by now. */
+  async #lookAgain(id: ReplicaSetId): Promise<void> {
+    const records = await this.#known();
+    const record = (await this.#options.store.replicas()).find((found) => found.replicaSetId === id);
+    if (record === undefined) records.delete(id);
+    else records.set(id, record);
   }
 
   #quietFollowersOf(leader: NodeId): Set<LocalReplica> {
     const quiet = new Set<LocalReplica>();
     for (const replica of this.#replicas.values()) if (isQuietFollowerOf(replica, leader)) quiet.add(replica);
     return quiet;
-  }
-
-  #forget(replica: LocalReplica): void {
-    this.#replicas.delete(replica.replicaSetId);
-    this.#awake.delete(replica);
   }
 
   #failed(replica: Replica): void {
@@ -240,8 +270,14 @@ const hasMemberOn = (replica: LocalReplica, nodeId: NodeId): boolean => {
   return voters.some(on) || learners.some(on) || (incoming?.voters.some(on) ?? false) || replica.leader?.nodeId === nodeId;
 };
 
-/** Frames arrive as bytes; the core needs to see the configurations among them. */
-function withConfigurations(message: Message<Payload>): Message<Payload> {
-  if (message.kind !== "append" || message.entries.length === 0) return message;
-  return { ...message, entries: message.entries.map((entry) => entryOf(entry.payload as Parameters<typeof entryOf>[0])) };
+/** Ids rise and are never used again: one below what is on disk comes from an old state of the metadata, and would delete what is newer. */
+function refuseOlder({ replicaSetId, replicaId }: ReplicaSpec, known: ReplicaRecord | undefined): void {
+  if (known === undefined || known.replicaId <= replicaId) return;
+  throw new QuireError(
+    "CONFLICT",
+    `replica ${known.replicaId} of set ${replicaSetId} is on this disk; replica ${replicaId} came before it and is not begun again`,
+    {
+      details: { replicaSetId, replicaId, known: known.replicaId },
+    },
+  );
 }

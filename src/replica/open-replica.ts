@@ -35,7 +35,7 @@ export interface OpenOptions {
  * entries after it are read, for the configurations among them. They are applied once they are known to be committed.
  */
 export async function openReplica(options: OpenOptions): Promise<LocalReplica> {
-  const { spec, store, machine } = options;
+  const { spec } = options;
   await discardFormer(options);
   await createIfAbsent(options);
   let replica: LocalReplica | undefined;
@@ -47,21 +47,34 @@ export async function openReplica(options: OpenOptions): Promise<LocalReplica> {
       else replica.fail(error);
     },
   });
+  try {
+    replica = await replicaOver(log, options);
+  } catch (error) {
+    // It will be tried again, and a log is open once. Why it could not be opened says more than why it could not be closed.
+    await log.close().catch(() => undefined);
+    throw error;
+  }
+  if (failedEarly !== undefined) replica.fail(failedEarly);
+  return replica;
+}
+
+async function replicaOver(log: Log, options: OpenOptions): Promise<LocalReplica> {
+  const { spec, store, machine } = options;
+  const { replicaSetId, replicaId } = spec;
   await finishInstall(options, log);
-  const snapshots = usableSnapshots(await store.snapshots(spec.replicaSetId), log);
+  const snapshots = usableSnapshots(await store.snapshots(replicaSetId), log);
   const [snapshot] = snapshots;
   if (snapshot === undefined) {
-    await log.close();
     throw new QuireError(
       "LOG_CORRUPT",
-      `replica ${spec.replicaId} of set ${spec.replicaSetId} has no snapshot between log positions ${log.logStart.index} and ${log.lastIndex}; remove this broker's data folder and let it join anew`,
+      `replica ${replicaId} of set ${replicaSetId} has no snapshot between log positions ${log.logStart.index} and ${log.lastIndex}; remove this broker's data folder and let it join anew`,
     );
   }
   machine.restore(snapshot.state);
   const core = createCore<Payload>(
     {
-      replicaId: spec.replicaId,
-      hardState: await store.hardState(spec.replicaSetId),
+      replicaId,
+      hardState: await store.hardState(replicaSetId),
       logStart: log.logStart,
       lastIndex: log.lastIndex,
       termRuns: log.termRuns,
@@ -73,15 +86,11 @@ export async function openReplica(options: OpenOptions): Promise<LocalReplica> {
   );
   if (log.doubt !== undefined) {
     options.logger.warn(
-      { replicaSetId: spec.replicaSetId, replicaId: spec.replicaId, doubt: log.doubt },
+      { replicaSetId, replicaId, doubt: log.doubt },
       "the end of a log may be missing; this replica does not vote until the others have repaired it",
     );
   }
-  const { replicaSetId, replicaId } = spec;
-  const snapshotsKept = snapshots.map((kept) => kept.index);
-  replica = new LocalReplica({ ...options, replicaSetId, replicaId, core, log, restoredFrom: snapshot, snapshotsKept });
-  if (failedEarly !== undefined) replica.fail(failedEarly);
-  return replica;
+  return new LocalReplica({ ...options, replicaSetId, replicaId, core, log, restoredFrom: snapshot, snapshotsKept: snapshots.map((kept) => kept.index) });
 }
 
 /** A replica with another id was this broker's before; ids are never used again, so its log is nobody's. */
