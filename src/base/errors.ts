@@ -46,7 +46,6 @@ export const REASONS = {
   PRODUCER_FENCED: row("FAILED_PRECONDITION", "never"),
   STALE_GENERATION: row("FAILED_PRECONDITION", "never"),
   CLUSTER_MISMATCH: row("FAILED_PRECONDITION", "never"),
-  TOPIC_DELETING: row("FAILED_PRECONDITION", "wait"),
   RECONFIGURATION_IN_PROGRESS: row("FAILED_PRECONDITION", "wait"),
   // Nothing was done; try again.
   LEADER_UNKNOWN: row("UNAVAILABLE", "refresh"),

@@ -1,5 +1,6 @@
 import { QuireError } from "../base/errors.js";
 import { type NodeId, type Offset, offset, type ReplicaSetId } from "../base/ids.js";
+import { leaderUnknown, metadataNotRead, notLeader, partitionNotFound, topicNotFound } from "../base/refusals.js";
 import type { ClusterView, PartitionInfo, TopicInfo, TopicPartition } from "../cluster/view.js";
 import type { LeaderHint, Replica } from "../replica/types.js";
 
@@ -16,7 +17,6 @@ export interface ServedPartition {
 export class PartitionKeeper {
   readonly #view: ClusterView;
   readonly #replicaOf: (id: ReplicaSetId) => Replica | undefined;
-
   #closed: QuireError | undefined;
 
   constructor(view: ClusterView, replicaOf: (id: ReplicaSetId) => Replica | undefined) {
@@ -41,17 +41,13 @@ export class PartitionKeeper {
   /**
    * What this broker leads, and may write to: a leader appends from its first moment on, and acknowledges what commits.
    *
-   * @throws QuireError NOT_READY, TOPIC_NOT_FOUND, TOPIC_DELETING, PARTITION_NOT_FOUND, NOT_LEADER, LEADER_UNKNOWN, REPLICA_FAILED, SHUTTING_DOWN
+   * @throws QuireError NOT_READY, TOPIC_NOT_FOUND, PARTITION_NOT_FOUND, NOT_LEADER, LEADER_UNKNOWN, REPLICA_FAILED, SHUTTING_DOWN
    */
   leading(at: TopicPartition): ServedPartition {
     if (this.#closed !== undefined) throw this.#closed;
     const topic = this.#topic(at);
     const partition = topic.assignments[at.partition];
-    if (partition === undefined) {
-      throw new QuireError("PARTITION_NOT_FOUND", `topic ${at.topic} has no partition ${at.partition}; it has ${topic.partitions}, counted from 0`, {
-        details: { topic: at.topic, partition: at.partition, partitions: topic.partitions },
-      });
-    }
+    if (partition === undefined) throw partitionNotFound(at.topic, at.partition, topic.partitions);
     const replica = this.#replicaOf(partition.replicaSetId);
     if (replica?.failure !== undefined) {
       throw new QuireError(
@@ -93,37 +89,17 @@ export class PartitionKeeper {
 
   #topic(at: TopicPartition): TopicInfo {
     const topic = this.#view.topic(at.topic);
-    if (topic !== undefined && !topic.deleting) return topic;
-    const details = { topic: at.topic };
-    if (topic !== undefined) throw new QuireError("TOPIC_DELETING", `topic ${at.topic} is being deleted; wait until it is gone`, { details });
-    // Before the metadata was replayed, absence means nothing.
-    if (!this.#view.ready)
-      throw new QuireError("NOT_READY", `broker ${this.#view.self} has not read the cluster's metadata yet; try again in a moment`, { retryAfterMs: 100 });
-    throw new QuireError("TOPIC_NOT_FOUND", `there is no topic ${JSON.stringify(at.topic)}; create it first`, { details });
+    if (topic !== undefined) return topic;
+    throw this.#view.ready ? topicNotFound(at.topic) : metadataNotRead(this.#view.self);
   }
 
   #notLeader(at: TopicPartition, partition: PartitionInfo, replica: Replica | undefined, cause?: Error): QuireError {
     const leader = this.#bestHint(partition.replicaSetId, replica);
     const broker = leader === undefined ? undefined : this.#view.broker(leader.nodeId);
     if (leader === undefined || broker === undefined || leader.nodeId === this.#view.self || !this.#view.isAlive(leader.nodeId)) {
-      return new QuireError(
-        "LEADER_UNKNOWN",
-        `broker ${this.#view.self} knows no leader of ${name(at)} at the moment; an election takes less than a second or two`,
-        {
-          details: this.#details(at),
-          retryAfterMs: 50,
-          cause,
-        },
-      );
+      return leaderUnknown(this.#view.self, name(at), { details: this.#details(at), cause });
     }
-    return new QuireError(
-      "NOT_LEADER",
-      `broker ${this.#view.self} does not lead ${name(at)}; broker ${leader.nodeId} at ${broker.address} does, in term ${leader.term}`,
-      {
-        details: { ...this.#details(at), leaderNodeId: leader.nodeId, leaderAddress: broker.address, term: leader.term },
-        cause,
-      },
-    );
+    return notLeader(this.#view.self, name(at), { ...leader, address: broker.address }, { details: this.#details(at), cause });
   }
 
   #bestHint(id: ReplicaSetId, replica: Replica | undefined): LeaderHint | undefined {

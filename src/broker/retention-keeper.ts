@@ -59,7 +59,7 @@ export class RetentionKeeper {
 
   #wanted(replica: Replica, nowMs: number): { at: TopicPartition; before: Offset } | undefined {
     const found = this.#options.view.partitionOf(replica.replicaSetId);
-    if (found === undefined || found.topic.deleting) return undefined;
+    if (found === undefined) return undefined;
     const before = retiredThrough(replica.log.segments(), found.topic.settings, { logBytes: replica.log.bytes, wallMs: nowMs })?.endOffset;
     if (before === undefined || before <= replica.logStartOffset || before > replica.highWatermark) return undefined;
     return { at: { topic: found.topic.name, partition: found.partition.partition }, before };

@@ -4,6 +4,7 @@
  */
 import type * as grpc from "@grpc/grpc-js";
 import { QuireError, toQuireError } from "../base/errors.js";
+import { topicNotFound } from "../base/refusals.js";
 import type { TopicMetadata, WatchMetadataResponse } from "../wire/admin-messages.js";
 import { openServerStream } from "../wire/call.js";
 import type { PartitionLeaderMessage } from "../wire/messages.js";
@@ -108,9 +109,7 @@ export class Metadata {
       if (found !== undefined) {
         this.learn(found);
       } else if (clock.monotonicMs() >= giveUpMs) {
-        throw new QuireError("TOPIC_NOT_FOUND", `there is no topic ${JSON.stringify(name)}; create it first, or check its spelling`, {
-          details: { topic: name },
-        });
+        throw topicNotFound(name);
       } else await pause(clock, MISSING_TOPIC_RETRY_MS, this.#closing);
     }
   }

@@ -1,4 +1,4 @@
-import { QuireError } from "../base/errors.js";
+import { partitionNotFound } from "../base/refusals.js";
 import { checkNames, refuse } from "./options.js";
 
 /** Offsets by partition. */
@@ -63,9 +63,6 @@ function checkPlace(name: string, place: object, kinds: readonly string[]): void
 /** The partitions to read. @throws QuireError PARTITION_NOT_FOUND */
 export function partitionsToRead(topic: string, count: number, wanted: readonly number[] | undefined): readonly number[] {
   const missing = wanted?.find((partition) => partition >= count);
-  if (missing !== undefined)
-    throw new QuireError("PARTITION_NOT_FOUND", `topic ${topic} has no partition ${missing}; it has 0 to ${count - 1}`, {
-      details: { topic, partition: missing },
-    });
+  if (missing !== undefined) throw partitionNotFound(topic, missing, count);
   return wanted === undefined ? Array.from({ length: count }, (_, at) => at) : [...new Set(wanted)];
 }

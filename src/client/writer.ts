@@ -1,6 +1,7 @@
 /** Writes to one topic: chooses partitions, checks sizes, and turns outcomes into what `send` and `sendAll` promised. */
 import { QuireError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
+import { partitionNotFound } from "../base/refusals.js";
 import { closedError } from "./connections.js";
 import type { Metadata } from "./metadata.js";
 import type { TopicRoute } from "./metadata-cache.js";
@@ -142,9 +143,7 @@ export class TopicWriter {
     }
     const { partition } = request;
     if (partition !== undefined && (!Number.isInteger(partition) || partition < 0 || partition >= route.partitions.length)) {
-      return new QuireError("PARTITION_NOT_FOUND", `topic ${this.#topic} has no partition ${partition}; it has 0 to ${route.partitions.length - 1}`, {
-        details: { partition },
-      });
+      return partitionNotFound(this.#topic, partition, route.partitions.length);
     }
     return undefined;
   }

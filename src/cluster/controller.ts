@@ -4,6 +4,7 @@ import { limits } from "../base/limits.js";
 import { checkTopicName } from "../base/names.js";
 import type { Clock, Logger, Random } from "../base/ports.js";
 import { checkQuorum, majority } from "../base/quorum.js";
+import { leaderUnknown, metadataNotRead, notLeader, partitionNotFound, topicNotFound } from "../base/refusals.js";
 import { EntryKind, type Replica, type ReplicaHost } from "../replica/types.js";
 import { type Command, encodeCommand } from "./commands.js";
 import type { LocalView } from "./local-view.js";
@@ -168,23 +169,21 @@ export class Controller implements ClusterAdmin {
       replicaSetId: METADATA_REPLICA_SET,
       replicas: nodes.map((nodeId) => ({ nodeId, replicaId: 0 as PartitionState["replicas"][number]["replicaId"] })),
     }));
-    return { ...spec, topicId: "", createdMs, version: 0, deleting: false, assignments };
+    return { ...spec, topicId: "", createdMs, version: 0, assignments };
   }
 
   #topic(name: string): TopicState {
     checkTopicName(name);
     const topic = this.#options.view.topic(name);
     if (topic !== undefined) return topic;
-    throw new QuireError("TOPIC_NOT_FOUND", `there is no topic ${JSON.stringify(name)}`, { details: { topic: name } });
+    throw this.#options.view.ready ? topicNotFound(name) : metadataNotRead(this.#options.view.self);
   }
 
   #partition(at: TopicPartition): PartitionState {
     const topic = this.#topic(at.topic);
     const partition = topic.assignments[at.partition];
     if (partition !== undefined) return partition;
-    throw new QuireError("PARTITION_NOT_FOUND", `topic ${at.topic} has no partition ${at.partition}; it has ${topic.partitions}, counted from 0`, {
-      details: { ...at },
-    });
+    throw partitionNotFound(at.topic, at.partition, topic.partitions);
   }
 
   /** The metadata's replica, if it leads and may decide. */
@@ -203,17 +202,9 @@ export class Controller implements ClusterAdmin {
     const leader = view.leader(id);
     const broker = leader && view.broker(leader.nodeId);
     if (leader === undefined || broker === undefined || leader.nodeId === view.self) {
-      return new QuireError("LEADER_UNKNOWN", `broker ${view.self} knows no leader of ${name} at the moment; an election takes less than a second or two`, {
-        retryAfterMs: 100,
-      });
+      return leaderUnknown(view.self, name);
     }
-    return new QuireError(
-      "NOT_LEADER",
-      `broker ${view.self} does not lead ${name}; broker ${leader.nodeId} at ${broker.address} does, in term ${leader.term}`,
-      {
-        details: { leaderNodeId: leader.nodeId, leaderAddress: broker.address, term: leader.term },
-      },
-    );
+    return notLeader(view.self, name, { ...leader, address: broker.address });
   }
 
   #propose(metadata: Replica, command: Command): Promise<CommandResult> {

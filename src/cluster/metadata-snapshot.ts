@@ -10,7 +10,7 @@ const VERSION = 1;
 type MembersRow = readonly number[];
 /** Replica set, replicas, and the initial set where it differs from what is wanted now: W, R, members. */
 type PartitionRow = readonly [ReplicaSetId, MembersRow] | readonly [ReplicaSetId, MembersRow, number, number, MembersRow];
-interface TopicRow extends Omit<TopicState, "assignments" | "partitions" | "deleting"> {
+interface TopicRow extends Omit<TopicState, "assignments" | "partitions"> {
   readonly settings: TopicSettings;
   readonly rows: readonly PartitionRow[];
 }
@@ -33,7 +33,7 @@ export function encodeState(clusterId: string, tables: MetadataTables): Buffer {
     nextReplicaSetId: tables.nextReplicaSetId,
     brokers: [...tables.brokers.values()],
     retired: [...tables.retired],
-    topics: [...tables.topics.values()].map(({ assignments, partitions: _, deleting: __, ...topic }) => ({
+    topics: [...tables.topics.values()].map(({ assignments, partitions: _, ...topic }) => ({
       ...topic,
       rows: assignments.map((partition) => partitionRow(partition, topic)),
     })),
@@ -78,7 +78,7 @@ function topicOf({ rows, ...topic }: TopicRow): TopicState {
       row.length === 2 ? { voters: replicas, w: topic.writeQuorum, r: topic.readQuorum } : { voters: members(row[4]), w: row[2], r: row[3] };
     return { partition, replicaSetId: row[0], replicas, initial };
   });
-  return { ...topic, deleting: false, partitions: assignments.length, assignments };
+  return { ...topic, partitions: assignments.length, assignments };
 }
 
 const membersRow = (list: readonly Member[]): MembersRow => list.flatMap(({ replicaId, nodeId }) => [replicaId, nodeId]);

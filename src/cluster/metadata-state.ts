@@ -3,6 +3,7 @@ import { QuireError } from "../base/errors.js";
 import { METADATA_REPLICA_SET, type NodeId, type ReplicaId, type ReplicaSetId, replicaId, replicaSetId } from "../base/ids.js";
 import { limits } from "../base/limits.js";
 import { checkQuorum } from "../base/quorum.js";
+import { topicNotFound } from "../base/refusals.js";
 import type { Configuration, Member, QuorumSet } from "../replica/types.js";
 import type { Command } from "./commands.js";
 import { type FoundingRecord, metadataInitial } from "./membership.js";
@@ -201,7 +202,7 @@ export class MetadataState {
   #createTopic({ spec, topicId, createdMs, placements }: Extract<Command, { kind: "create-topic" }>): Applied {
     this.checkCreate(spec, placements);
     const assignments = this.#newPartitions(0, spec, placements);
-    const topic: TopicState = { ...spec, topicId, createdMs, version: 1, deleting: false, partitions: assignments.length, assignments };
+    const topic: TopicState = { ...spec, topicId, createdMs, version: 1, partitions: assignments.length, assignments };
     this.#tables.topics.set(spec.name, topic);
     this.#place(topic);
     return { result: topic, change: { ...NOTHING, replicaSets: assignments.map((partition) => partition.replicaSetId) } };
@@ -270,7 +271,7 @@ export class MetadataState {
   #topic(name: string): TopicState {
     const topic = this.#tables.topics.get(name);
     if (topic !== undefined) return topic;
-    throw new QuireError("TOPIC_NOT_FOUND", `there is no topic ${JSON.stringify(name)}`, { details: { topic: name } });
+    throw topicNotFound(name);
   }
 
   #place(topic: TopicState): void {

@@ -2,7 +2,7 @@
  * What a broker knows of its cluster, read by the data plane and the gRPC edges: topics and brokers from the
  * replicated metadata, leaders from what leaders tell (soft state: the highest term wins).
  */
-import type { NodeId, Offset, ReplicaId, ReplicaSetId, Term } from "../base/ids.js";
+import type { NodeId, ReplicaId, ReplicaSetId, Term } from "../base/ids.js";
 
 export interface BrokerInfo {
   readonly nodeId: NodeId;
@@ -56,14 +56,12 @@ export interface TopicInfo extends TopicSpec {
   readonly createdMs: number;
   /** Raised by every change of the topic. */
   readonly version: number;
-  readonly deleting: boolean;
   readonly assignments: readonly PartitionInfo[];
 }
 
 export interface PartitionLeader {
   readonly nodeId: NodeId;
   readonly term: Term;
-  readonly highWatermark?: Offset;
 }
 
 /** One line of what a broker tells all others: that it leads a replica set in this term, or no longer does. */

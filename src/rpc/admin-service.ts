@@ -1,5 +1,5 @@
-import { QuireError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
+import { topicNotFound } from "../base/refusals.js";
 import type { ClusterView, TopicInfo } from "../cluster/view.js";
 import type {
   CreateTopicRequest,
@@ -19,8 +19,8 @@ import type { Empty, Init } from "../wire/messages.js";
 import { adminService } from "../wire/services.js";
 import { decodePageToken, encodePageToken, parseCreateTopic, parseUpdateTopic } from "./admin-requests.js";
 import type { CallContext } from "./call-context.js";
-import type { Edge } from "./edge.js";
-import { topicMessage, visibleTopics } from "./metadata-messages.js";
+import { checkReady, type Edge } from "./edge.js";
+import { topicMessage } from "./metadata-messages.js";
 import { integerOr, nodeIdField, offsetField, partitionNumber, refuseField, topicName } from "./validate.js";
 
 const PAGE_SIZE_DEFAULT = 100;
@@ -55,7 +55,7 @@ export async function listTopics(edge: Edge, request: ListTopicsRequest): Promis
   if (prefix.length > limits.topicNameLength) refuseField("name_prefix", `is ${prefix.length} characters long`, `the limit is ${limits.topicNameLength}`);
   const after = decodePageToken(request.pageToken, prefix)?.after;
   checkReady(edge.view);
-  const found = visibleTopics(edge.view).filter(({ name }) => name.startsWith(prefix) && (after === undefined || name > after));
+  const found = edge.view.topics().filter(({ name }) => name.startsWith(prefix) && (after === undefined || name > after));
   const page = found.slice(0, pageSize);
   const last = page.at(-1);
   return {
@@ -96,7 +96,7 @@ export async function deleteTopic(edge: Edge, request: DeleteTopicRequest, conte
   if (!context.forwarded) {
     await visible(edge, context, (view) => {
       const topic = view.topic(name);
-      return topic === undefined || topic.deleting || topic.topicId !== topicId;
+      return topic === undefined || topic.topicId !== topicId;
     });
   }
   return {};
@@ -127,17 +127,10 @@ export async function trimRecords(edge: Edge, request: TrimRecordsRequest, conte
   });
 }
 
-function checkReady(view: ClusterView): void {
-  if (!view.ready)
-    throw new QuireError("NOT_READY", `broker ${view.self} has not read the cluster's metadata yet; try again in a moment`, { retryAfterMs: 100 });
-}
-
 function existingTopic(view: ClusterView, name: string): TopicInfo {
   checkReady(view);
   const topic = view.topic(name);
-  if (topic === undefined || topic.deleting) {
-    throw new QuireError("TOPIC_NOT_FOUND", `there is no topic ${JSON.stringify(name)}; create it first`, { details: { topic: name } });
-  }
+  if (topic === undefined) throw topicNotFound(name);
   return topic;
 }
 

@@ -1,13 +1,12 @@
 import type { ServerWritableStream } from "@grpc/grpc-js";
-import { QuireError } from "../base/errors.js";
 import type { Timer } from "../base/ports.js";
 import type { ClusterView, TopicInfo } from "../cluster/view.js";
 import type { DescribeClusterResponse, GetMetadataRequest, GetMetadataResponse, WatchMetadataRequest, WatchMetadataResponse } from "../wire/admin-messages.js";
 import type { Init } from "../wire/messages.js";
 import { toServiceError } from "../wire/status.js";
-import { answerOf, type Edge } from "./edge.js";
+import { answerOf, checkReady, type Edge } from "./edge.js";
 import type { MetadataChange, MetadataFeed } from "./metadata-feed.js";
-import { brokerMetadata, describeCluster, metadata, topicMetadata, visibleTopics } from "./metadata-messages.js";
+import { brokerMetadata, describeCluster, metadata, topicMetadata } from "./metadata-messages.js";
 import { type LiveStream, type StreamSlots, shuttingDown } from "./slots.js";
 import { StreamWriter } from "./stream-writer.js";
 import { count, refuseField, topicName } from "./validate.js";
@@ -56,14 +55,7 @@ function topicsAsked(names: readonly string[]): ReadonlySet<string> | undefined 
 }
 
 const select = (view: ClusterView, wanted: ReadonlySet<string> | undefined): TopicInfo[] =>
-  visibleTopics(view).filter(({ name }) => wanted === undefined || wanted.has(name));
-
-function checkReady(view: ClusterView): void {
-  if (view.ready) return;
-  throw new QuireError("NOT_READY", `broker ${view.self} has not read the cluster's metadata yet; try again in a moment, or ask another broker`, {
-    retryAfterMs: 100,
-  });
-}
+  view.topics().filter(({ name }) => wanted === undefined || wanted.has(name));
 
 /**
  * A snapshot, then deltas. A watcher that reads slowly costs the names of what changed meanwhile and nothing more: a delta is
@@ -138,7 +130,7 @@ class MetadataWatch implements LiveStream {
       if (partitions >= PARTITIONS_PER_MESSAGE) break;
       this.#staleTopics.delete(name);
       const topic = view.topic(name);
-      if (topic === undefined || topic.deleting) deletedTopics.push(name);
+      if (topic === undefined) deletedTopics.push(name);
       else topics.push(topic);
       partitions += topic?.partitions ?? 1;
     }

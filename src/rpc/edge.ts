@@ -1,6 +1,7 @@
 import { InvariantError } from "../base/assert.js";
 import { type QuireError, toQuireError } from "../base/errors.js";
 import type { Clock, Logger, Random } from "../base/ports.js";
+import { metadataNotRead } from "../base/refusals.js";
 import type { DataPlane } from "../broker/types.js";
 import type { ClusterAdmin, ClusterView, TopicPartition } from "../cluster/view.js";
 import type { PartitionLeaderMessage } from "../wire/messages.js";
@@ -29,6 +30,11 @@ export interface Edge {
   readonly logger: Logger;
   readonly limits: EdgeLimits;
   readonly forwarder: Forwarder;
+}
+
+/** @throws QuireError NOT_READY until this broker has read the cluster's metadata */
+export function checkReady(view: ClusterView): void {
+  if (!view.ready) throw metadataNotRead(view.self);
 }
 
 /** Who leads a partition as this broker knows it; zeros while unknown. */

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../base/ports.js";
 import type { ClusterView } from "../cluster/view.js";
-import { brokerMetadata, visibleTopics } from "./metadata-messages.js";
+import { brokerMetadata } from "./metadata-messages.js";
 
 /** What changed: topics by name (gone ones too), and whether brokers or the controller did. */
 export interface MetadataChange {
@@ -74,7 +74,7 @@ export class MetadataFeed {
   #compare(): MetadataChange {
     const topics = new Map<string, string>();
     const changed = new Set<string>();
-    for (const topic of visibleTopics(this.#view)) {
+    for (const topic of this.#view.topics()) {
       let state = `${topic.topicId} ${topic.version}`;
       for (const { replicaSetId } of topic.assignments) {
         const leader = this.#view.leader(replicaSetId);

@@ -34,9 +34,6 @@ const partitionMetadata = (view: ClusterView, partition: PartitionInfo): Partiti
   };
 };
 
-/** Topics a client may see: not those being deleted. */
-export const visibleTopics = (view: ClusterView): TopicInfo[] => view.topics().filter(({ deleting }) => !deleting);
-
 /** Names none means all; names that do not exist are left out. */
 export function metadata(view: ClusterView, topics: readonly TopicInfo[], edgeLimits: EdgeLimits): MetadataMessage {
   return {
@@ -65,7 +62,7 @@ export const topicMessage = (view: ClusterView, topic: TopicInfo): TopicMessage 
 });
 
 export function describeCluster(view: ClusterView): DescribeClusterResponse {
-  const partitions = visibleTopics(view).flatMap(({ assignments }) => assignments);
+  const partitions = view.topics().flatMap(({ assignments }) => assignments);
   const replicas = new Map<number, number>();
   const leaders = new Map<number, number>();
   let leaderless = 0;
@@ -91,7 +88,7 @@ export function describeCluster(view: ClusterView): DescribeClusterResponse {
     clusterId: view.clusterId,
     controllerNodeId: view.controller ?? 0,
     brokers: view.brokers().map(describe),
-    topics: visibleTopics(view).length,
+    topics: view.topics().length,
     partitions: partitions.length,
     leaderlessPartitions: leaderless,
     underReplicatedPartitions: underReplicated,

@@ -89,8 +89,6 @@ test("what cannot be served is refused, and nothing is appended", async () => {
   await refusal("TOPIC_NOT_FOUND", () => produce(dataPlane, { topic: "nothing" }));
   await refusal("PARTITION_NOT_FOUND", () => produce(dataPlane, { partition: 1 }));
   await refusal("CORRUPT_BATCH", () => produce(dataPlane, { batch: batchOf(["a"], { recordCount: 2 }) }));
-  view.addTopic("orders-going", 1, { deleting: true });
-  await refusal("TOPIC_DELETING", () => produce(dataPlane, { topic: "orders-going" }));
   await refusal("STALE_TERM", () => produce(dataPlane, { ifTerm: term(2) }));
   replica.failure = new Error("fdatasync failed");
   await refusal("REPLICA_FAILED", () => produce(dataPlane));

@@ -12,7 +12,6 @@ test("metadata tells brokers, topics, leaders and limits", async (context) => {
   const { view, stubs, lead, server } = await startEdge(context);
   view.addTopic("orders", 2);
   view.addTopic("bills");
-  view.addTopic("going", 1, { deleting: true });
   lead("orders", 1);
   view.setAlive(3, false);
   const { metadata } = await stubs.ask("ClusterService.GetMetadata", {});

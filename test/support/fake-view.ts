@@ -47,7 +47,6 @@ export class FakeView implements ClusterView {
       settings: { retentionMs: 0, retentionBytes: 0, segmentBytes: MIB, segmentAgeMs: 0, flush: "batch", flushIntervalMs: 1_000, batchBytesMax: 2 * MIB },
       createdMs: 1,
       version: 1,
-      deleting: false,
       assignments,
       ...change,
     };
