@@ -1,5 +1,6 @@
 /** The kinds of values a setting may have: how each is read from text, JSON or YAML, bounded, and shown. */
 import { limits } from "../base/limits.js";
+import { describeBounds, isWithin, type NumberBounds } from "../base/number-bounds.js";
 import { formatBytes, formatDuration, parseBytes, parseDuration } from "./units.js";
 
 /** One setting. `T` is what programs get. */
@@ -20,21 +21,15 @@ export interface Founder {
   readonly address: string;
 }
 
-interface Bounds {
-  readonly min: number;
-  readonly max: number;
-}
-
 function numeric(kind: {
   default: number;
   doc: string;
-  bounds: Bounds;
+  bounds: NumberBounds;
   example: string;
   unit: (text: string) => number | undefined;
   show: (value: number) => string;
 }): Setting<number> {
-  const { min, max } = kind.bounds;
-  const range = `${kind.show(min)} to ${kind.show(max)}`;
+  const range = describeBounds(kind.bounds, kind.show);
   return {
     takes: range,
     default: kind.default,
@@ -42,23 +37,23 @@ function numeric(kind: {
     parse(raw) {
       const value = typeof raw === "number" ? raw : typeof raw === "string" ? kind.unit(raw) : undefined;
       if (value === undefined || !Number.isSafeInteger(value)) return { problem: `is not ${kind.example}` };
-      return value < min || value > max ? { problem: `is outside ${range}` } : { value };
+      return isWithin(value, kind.bounds) ? { value } : { problem: `is outside ${range}` };
     },
     show: kind.show,
   };
 }
 
 const plainInteger = (text: string): number | undefined => (/^\d[\d_,]*$/.test(text.trim()) ? Number(text.replace(/[_,]/g, "")) : undefined);
-type NumericOptions = { readonly default: number; readonly doc: string } & Bounds;
+type NumericOptions = { readonly default: number; readonly doc: string } & NumberBounds;
 
-export const integer = ({ min, max, ...rest }: NumericOptions): Setting<number> =>
-  numeric({ ...rest, bounds: { min, max }, example: "a whole number", unit: plainInteger, show: (value) => value.toLocaleString("en") });
+export const integer = ({ default: preset, doc, ...bounds }: NumericOptions): Setting<number> =>
+  numeric({ default: preset, doc, bounds, example: "a whole number", unit: plainInteger, show: (value) => value.toLocaleString("en") });
 
-export const bytes = ({ min, max, ...rest }: NumericOptions): Setting<number> =>
-  numeric({ ...rest, bounds: { min, max }, example: "a size such as 64MiB", unit: parseBytes, show: formatBytes });
+export const bytes = ({ default: preset, doc, ...bounds }: NumericOptions): Setting<number> =>
+  numeric({ default: preset, doc, bounds, example: "a size such as 64MiB", unit: parseBytes, show: formatBytes });
 
-export const duration = ({ min, max, ...rest }: NumericOptions): Setting<number> =>
-  numeric({ ...rest, bounds: { min, max }, example: "a duration such as 500ms, 10s or 7d", unit: parseDuration, show: formatDuration });
+export const duration = ({ default: preset, doc, ...bounds }: NumericOptions): Setting<number> =>
+  numeric({ default: preset, doc, bounds, example: "a duration such as 500ms, 10s or 7d", unit: parseDuration, show: formatDuration });
 
 export const text = (options: { default: string; doc: string; lengthMax: number }): Setting<string> => ({
   takes: "text",

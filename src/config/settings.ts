@@ -3,13 +3,12 @@
  * the file; `produce.batchBytesMax` is also `QUIRE_PRODUCE_BATCH_BYTES_MAX` and `--produce-batch-bytes-max`.
  */
 import { KIB, limits, MIB, timing } from "../base/limits.js";
+import { topicBounds } from "../base/topic-bounds.js";
 import { address, addresses, bytes, choice, duration, founders, integer, type Setting, text } from "./kinds.js";
 
 const SECOND_MS = 1000;
 const DAY_MS = 86_400_000;
 const GIB = 1024 * MIB;
-/** 10 years: longer is "forever", which is 0. */
-const AGE_MS_MAX = 3_650 * DAY_MS;
 
 export const settings = {
   nodeId: integer({ default: 1, min: 1, max: limits.nodeIdMax, doc: "This broker's number, its own in the cluster, for life." }),
@@ -20,21 +19,21 @@ export const settings = {
   peerAdvertise: address({ default: "", portMin: 1, optional: true, doc: "Where other brokers reach this one, if not as `peers` or `peerListen` say." }),
   peers: founders({ doc: "Who founds the cluster, this broker included; the same on each. Empty: a cluster of one, or see `join`." }),
   join: addresses({ doc: "Brokers (their peer addresses) of a running cluster that this one joins." }),
-  rack: text({ default: "", lengthMax: 256, doc: "Replicas of a partition are spread over racks." }),
+  rack: text({ default: "", lengthMax: 255, doc: "Replicas of a partition are spread over racks." }),
 
   "log.level": choice({ default: "info", of: ["debug", "info", "warn", "error"], doc: "The least important lines written." }),
   "log.format": choice({ default: "auto", of: ["auto", "json", "pretty"], doc: "JSON lines for machines, short ones for people; auto: people at a terminal." }),
 
-  "topics.retentionMs": duration({ default: 7 * DAY_MS, min: 0, max: AGE_MS_MAX, doc: "How long a new topic's records are kept; 0 is forever." }),
-  "topics.retentionBytes": bytes({ default: 0, min: 0, max: 2 ** 50, doc: "How much is kept of each partition of a new topic; 0 is all." }),
-  "topics.segmentBytes": bytes({ default: 128 * MIB, min: MIB, max: GIB, doc: "Size at which a new segment file begins." }),
-  "topics.segmentAgeMs": duration({ default: 7 * DAY_MS, min: 0, max: AGE_MS_MAX, doc: "Age at which a new segment file begins; 0 is never." }),
+  "topics.retentionMs": duration({ default: 7 * DAY_MS, ...topicBounds.retentionMs, doc: "How long a new topic's records are kept; 0 is forever." }),
+  "topics.retentionBytes": bytes({ default: 0, ...topicBounds.retentionBytes, doc: "How much is kept of each partition of a new topic; 0 is all." }),
+  "topics.segmentBytes": bytes({ default: 128 * MIB, ...topicBounds.segmentBytes, doc: "Size at which a new segment file begins." }),
+  "topics.segmentAgeMs": duration({ default: 7 * DAY_MS, ...topicBounds.segmentAgeMs, doc: "Age at which a new segment file begins; 0 is never." }),
   "topics.flush": choice({
     default: "batch",
     of: ["batch", "interval"],
     doc: "fsync before acknowledgement, or every so often: then W power losses at once lose records.",
   }),
-  "topics.flushIntervalMs": duration({ default: SECOND_MS, min: 10, max: 60 * SECOND_MS, doc: "With flush=interval: at most this long unsynced." }),
+  "topics.flushIntervalMs": duration({ default: SECOND_MS, ...topicBounds.flushIntervalMs, doc: "With flush=interval: at most this long unsynced." }),
 
   "retention.checkMs": duration({ default: 10 * SECOND_MS, min: 100, max: 3600 * SECOND_MS, doc: "How often leaders look for records that may go." }),
 

@@ -1,6 +1,8 @@
 /** Requests of AdminService as the control plane takes them, every field checked. */
 import { QuireError } from "../base/errors.js";
-import { KIB, limits, MIB } from "../base/limits.js";
+import { limits } from "../base/limits.js";
+import { describeBounds, isWithin } from "../base/number-bounds.js";
+import { topicBounds } from "../base/topic-bounds.js";
 import type { TopicChange, TopicRequest, TopicSettings } from "../cluster/view.js";
 import { type CreateTopicRequest, FlushMode, type TopicMessage, type TopicSettingsMessage, type UpdateTopicRequest } from "../wire/admin-messages.js";
 import { count, integer, refuseField, required, topicName } from "./validate.js";
@@ -8,16 +10,16 @@ import { count, integer, refuseField, required, topicName } from "./validate.js"
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 type NumericSetting = Exclude<keyof TopicSettings, "flush">;
 
-/** Bounds as admin.proto states them. */
-const settingBounds: Readonly<Record<NumericSetting, { readonly name: string; readonly min: number; readonly max: number }>> = {
-  retentionMs: { name: "retention_ms", min: 0, max: Number.MAX_SAFE_INTEGER },
-  retentionBytes: { name: "retention_bytes", min: 0, max: Number.MAX_SAFE_INTEGER },
-  segmentBytes: { name: "segment_bytes", min: MIB, max: 1_024 * MIB },
-  segmentAgeMs: { name: "segment_age_ms", min: 1_000, max: Number.MAX_SAFE_INTEGER },
-  flushIntervalMs: { name: "flush_interval_ms", min: 1, max: 60_000 },
-  batchBytesMax: { name: "batch_bytes_max", min: KIB, max: limits.batchBytes },
+/** Numbers among the settings, by the names that admin.proto gives them. */
+const fieldOf: Readonly<Record<NumericSetting, string>> = {
+  retentionMs: "retention_ms",
+  retentionBytes: "retention_bytes",
+  segmentBytes: "segment_bytes",
+  segmentAgeMs: "segment_age_ms",
+  flushIntervalMs: "flush_interval_ms",
+  batchBytesMax: "batch_bytes_max",
 };
-const numericSettings = Object.keys(settingBounds) as NumericSetting[];
+const numericSettings = Object.keys(fieldOf) as NumericSetting[];
 
 /** @throws QuireError INVALID_FIELD, INVALID_NAME; contradictions between fields are the control plane's to find */
 export function parseCreateTopic(request: CreateTopicRequest): TopicRequest {
@@ -51,8 +53,9 @@ function parseSettings(message: TopicSettingsMessage): Partial<TopicSettings> {
 }
 
 function checkSetting(key: NumericSetting, value: number): number {
-  const { name, min, max } = settingBounds[key];
-  return integer(value, `topic.settings.${name}`, min, max);
+  const bounds = topicBounds[key];
+  if (!isWithin(value, bounds)) refuseField(`topic.settings.${fieldOf[key]}`, `is ${value}`, `it must be a whole number, ${describeBounds(bounds)}`);
+  return value;
 }
 
 function flushMode(value: number): TopicSettings["flush"] {
@@ -61,7 +64,7 @@ function flushMode(value: number): TopicSettings["flush"] {
   return refuseField("topic.settings.flush_mode", `is ${value}, which this broker does not know`, "use 1 (batch) or 2 (interval)");
 }
 
-const settingOfPath = new Map<string, NumericSetting>(numericSettings.map((key) => [`settings.${settingBounds[key].name}`, key]));
+const settingOfPath = new Map<string, NumericSetting>(numericSettings.map((key) => [`settings.${fieldOf[key]}`, key]));
 const paths = ["partitions", "write_quorum", "read_quorum", "settings.flush_mode", ...settingOfPath.keys()];
 
 /** Only what the mask names is looked at. @throws QuireError INVALID_FIELD, INVALID_NAME */

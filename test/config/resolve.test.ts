@@ -100,6 +100,7 @@ const badValues: readonly (readonly [string, unknown, RegExp])[] = [
   ["produce.batchBytesMax", "lots", /not a size such as 64MiB/],
   ["topics.retentionMs", "1 week", /not a duration/],
   ["topics.retentionMs", -1, /outside/],
+  ["topics.retentionMs", "500ms", /outside 0, or 1 s to /],
   ["rack", "r".repeat(257), /longer than 256/],
   ["rack", ["a"], /not text/],
 ];

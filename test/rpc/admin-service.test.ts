@@ -126,13 +126,13 @@ test("an update changes what its mask names, and nothing else", async (context) 
   const { view, admin, stubs } = await startEdge(context);
   const before = view.addTopic("orders");
   admin.answer = () => view.addTopic("orders", 1, { ...before, version: 2 });
-  const topic = { name: "orders", partitions: 6, writeQuorum: 3, settings: { retentionMs: 0, segmentBytes: 5, flushMode: 1 } };
+  const topic = { name: "orders", partitions: 6, writeQuorum: 3, settings: { retentionMs: 0, segmentAgeMs: 0, segmentBytes: 5, flushMode: 1 } };
   const response = await stubs.ask("AdminService.UpdateTopic", {
     topic,
-    updateMask: { paths: ["partitions", "settings.retention_ms", "settings.flush_mode"] },
+    updateMask: { paths: ["partitions", "settings.retention_ms", "settings.segment_age_ms", "settings.flush_mode"] },
   });
   assert.equal(response.topic.version, 2);
-  assert.deepEqual(admin.calls, [["updateTopic", "orders", { partitions: 6, settings: { retentionMs: 0, flush: "batch" } }]]);
+  assert.deepEqual(admin.calls, [["updateTopic", "orders", { partitions: 6, settings: { retentionMs: 0, segmentAgeMs: 0, flush: "batch" } }]]);
 });
 
 test("records are trimmed by the partition's leader", async (context) => {
@@ -161,6 +161,7 @@ const bad: readonly (readonly [string, Message, string, string])[] = [
   ["CreateTopic", withSettings({ retentionBytes: -1 }), "INVALID_FIELD", "topic.settings.retention_bytes"],
   ["CreateTopic", withSettings({ segmentBytes: 1_000 }), "INVALID_FIELD", "topic.settings.segment_bytes"],
   ["CreateTopic", withSettings({ segmentAgeMs: 1 }), "INVALID_FIELD", "topic.settings.segment_age_ms"],
+  ["CreateTopic", withSettings({ retentionMs: 1 }), "INVALID_FIELD", "topic.settings.retention_ms"],
   ["CreateTopic", withSettings({ flushMode: 5 }), "INVALID_FIELD", "topic.settings.flush_mode"],
   ["CreateTopic", withSettings({ flushIntervalMs: 0 }), "INVALID_FIELD", "topic.settings.flush_interval_ms"],
   ["CreateTopic", withSettings({ batchBytesMax: 2 ** 30 }), "INVALID_FIELD", "topic.settings.batch_bytes_max"],
