@@ -73,7 +73,6 @@ export const REASONS = {
   OFFSET_OUT_OF_RANGE: row("OUT_OF_RANGE", "never"),
   TOPIC_NOT_FOUND: row("NOT_FOUND", "never"),
   PARTITION_NOT_FOUND: row("NOT_FOUND", "never"),
-  BROKER_NOT_FOUND: row("NOT_FOUND", "never"),
   TOPIC_ALREADY_EXISTS: row("ALREADY_EXISTS", "never"),
   SUBSCRIPTION_ALREADY_EXISTS: row("ALREADY_EXISTS", "never"),
   SUBSCRIPTION_NOT_FOUND: row("NOT_FOUND", "never"),

@@ -3,7 +3,6 @@ import { endOffsetOf, type Frame } from "../base/frame.js";
 import { frameBytes } from "../base/frame-codec.js";
 import { indexPlus, type LogIndex, type Offset } from "../base/ids.js";
 import type { TopicPartition } from "../cluster/view.js";
-
 import { EntryKind, type Replica } from "../replica/types.js";
 import { earliestOffset, type PartitionKeeper } from "./partition-keeper.js";
 

@@ -4,7 +4,6 @@ import { endOffsetOf, type Frame } from "../base/frame.js";
 import { indexPlus, type Offset, offset, type Term } from "../base/ids.js";
 import { MIB } from "../base/limits.js";
 import type { TopicPartition } from "../cluster/view.js";
-
 import { EntryKind, type Replica } from "../replica/types.js";
 import type { Deadlines } from "./deadlines.js";
 import { earliestOffset, type PartitionKeeper } from "./partition-keeper.js";

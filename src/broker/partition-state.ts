@@ -2,7 +2,6 @@ import { assert, assertSafeInteger } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import { type Offset, offset, offsetPlus } from "../base/ids.js";
 import { decodeTrimEntry } from "../base/trim-entry.js";
-
 import { EntryKind, type StateMachine } from "../replica/types.js";
 import type { Frame } from "../storage/log.js";
 

@@ -2,7 +2,6 @@ import { InvariantError } from "../base/assert.js";
 import { QuireError, toQuireError } from "../base/errors.js";
 import { offset, type Term } from "../base/ids.js";
 import type { RecordBatchHeader } from "../base/record-batch.js";
-
 import { type Committed, EntryKind, type Placed, type Replica } from "../replica/types.js";
 import { checkBatch } from "./check-batch.js";
 import type { Deadlines, Expiring, Slot } from "./deadlines.js";

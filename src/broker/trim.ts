@@ -3,7 +3,6 @@ import type { Offset } from "../base/ids.js";
 import { encodeTrimEntry } from "../base/trim-entry.js";
 import type { TopicPartition } from "../cluster/view.js";
 import { EntryKind } from "../replica/types.js";
-
 import type { Deadlines } from "./deadlines.js";
 import { earliestOffset, type PartitionKeeper } from "./partition-keeper.js";
 

@@ -21,13 +21,13 @@ export class LineSender {
   failed = 0;
   /** Of acknowledged lines, their ends included. */
   bytes = 0;
-  private lineNumber = 0;
-  private underWay = 0;
-  private wake: () => void = () => {};
-  private readonly options: LineSenderOptions;
+  #lineNumber = 0;
+  #underWay = 0;
+  #wake: () => void = () => {};
+  readonly #options: LineSenderOptions;
 
   constructor(options: LineSenderOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Resolves when every line was acknowledged or has failed; after an interruption, every line read until then. */
@@ -39,60 +39,60 @@ export class LineSender {
     try {
       for await (const group of lines(input)) {
         for (const line of group) {
-          this.sendLine(line);
-          await this.below(UNDER_WAY_MAX);
+          this.#sendLine(line);
+          await this.#below(UNDER_WAY_MAX);
         }
-        this.options.onProgress(this);
+        this.#options.onProgress(this);
       }
     } catch (thrown) {
       if (!interrupted.aborted) throw thrown;
     } finally {
       interrupted.removeEventListener("abort", stopReading);
-      await this.below(1);
+      await this.#below(1);
     }
   }
 
-  private sendLine(line: Buffer): void {
-    this.lineNumber += 1;
-    const number = this.lineNumber;
-    this.underWay += 1;
-    this.sendRecord(line).then(
+  #sendLine(line: Buffer): void {
+    this.#lineNumber += 1;
+    const number = this.#lineNumber;
+    this.#underWay += 1;
+    this.#sendRecord(line).then(
       () => {
         this.acknowledged += 1;
         this.bytes += line.length + 1;
-        this.settled();
+        this.#settled();
       },
       (thrown: unknown) => {
-        this.told(number, thrown);
-        this.settled();
+        this.#told(number, thrown);
+        this.#settled();
       },
     );
   }
 
   /** Splits and sends at once, so that lines stay in order; what it throws is the line's failure. */
-  private async sendRecord(line: Buffer): Promise<void> {
-    await this.options.send(splitKey(line, this.options.rule));
+  async #sendRecord(line: Buffer): Promise<void> {
+    await this.#options.send(splitKey(line, this.#options.rule));
   }
 
-  private settled(): void {
-    this.underWay -= 1;
-    this.wake();
+  #settled(): void {
+    this.#underWay -= 1;
+    this.#wake();
   }
 
-  private told(line: number, thrown: unknown): void {
+  #told(line: number, thrown: unknown): void {
     this.failed += 1;
     if (this.failed > FAILURES_TOLD_MAX) return;
-    this.options.tell(`quire: line ${line}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
-    if (this.failed === FAILURES_TOLD_MAX) this.options.tell("quire: further failures are only counted");
+    this.#options.tell(`quire: line ${line}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    if (this.failed === FAILURES_TOLD_MAX) this.#options.tell("quire: further failures are only counted");
   }
 
   /** Resolves when fewer than `count` are under way. */
-  private async below(count: number): Promise<void> {
-    while (this.underWay >= count) {
+  async #below(count: number): Promise<void> {
+    while (this.#underWay >= count) {
       await new Promise<void>((resolve) => {
-        this.wake = resolve;
+        this.#wake = resolve;
       });
-      this.options.onProgress(this);
+      this.#options.onProgress(this);
     }
   }
 }

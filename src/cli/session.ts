@@ -1,5 +1,4 @@
 /** What commands that talk to a cluster share: where it is, how long to try, and a connection that is closed at the end. */
-
 import { QuireError } from "../base/errors.js";
 import type { Quire } from "../client/index.js";
 import { parseDuration } from "../config/units.js";

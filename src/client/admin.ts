@@ -1,5 +1,4 @@
 /** Topics and the cluster, described and changed. */
-
 import { QuireError } from "../base/errors.js";
 import { checkTopicName } from "../base/names.js";
 import { type DescribeClusterResponse, FlushMode, type TopicMessage } from "../wire/admin-messages.js";

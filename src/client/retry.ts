@@ -1,5 +1,4 @@
 /** When to try again, and how long to wait first. Pure: the caller brings errors, attempts and randomness. */
-
 import { unreachable } from "../base/assert.js";
 import type { QuireError } from "../base/errors.js";
 import type { Random } from "../base/ports.js";

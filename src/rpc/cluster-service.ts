@@ -1,4 +1,5 @@
 import type { ServerWritableStream } from "@grpc/grpc-js";
+import { MIB } from "../base/limits.js";
 import type { Timer } from "../base/ports.js";
 import type { ClusterView, TopicInfo } from "../cluster/view.js";
 import type { DescribeClusterResponse, GetMetadataRequest, GetMetadataResponse, WatchMetadataRequest, WatchMetadataResponse } from "../wire/admin-messages.js";
@@ -15,7 +16,7 @@ const TOPIC_NAMES_MAX = 10_000;
 /** Partitions in one message: some tens of bytes each, well within a response. */
 const PARTITIONS_PER_MESSAGE = 50_000;
 const PARTITION_BYTES = 24;
-const WRITE_BYTES_MAX = 1_048_576;
+const WRITE_BYTES_MAX = MIB;
 
 export async function getMetadata(edge: Edge, request: GetMetadataRequest): Promise<Init<GetMetadataResponse>> {
   const wanted = topicsAsked(request.topics);

@@ -1,6 +1,6 @@
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { type QuireError, toQuireError } from "../base/errors.js";
-import { limits } from "../base/limits.js";
+import { limits, MIB } from "../base/limits.js";
 import type { ProduceRequest as LocalProduceRequest, ProduceResult as LocalProduceResult } from "../broker/types.js";
 import type { Init, ProduceBatch, ProduceRequest, ProduceResponse, ProduceResult } from "../wire/messages.js";
 import { toServiceError, toStatus } from "../wire/status.js";
@@ -19,7 +19,7 @@ const RESULTS_PER_RESPONSE = 4_096;
 /** Outcomes that wait for a client that does not read them, before its batches are no longer read either. */
 const RESULTS_WAITING_MAX = 2 * RESULTS_PER_RESPONSE;
 const RESULT_BYTES = 64;
-const WRITE_BYTES_MAX = 1_048_576;
+const WRITE_BYTES_MAX = MIB;
 const TIMEOUT_MS_MAX = 300_000;
 const TIMEOUT_MS_DEFAULT = 10_000;
 
@@ -128,9 +128,13 @@ class ProduceStream implements LiveStream {
     try {
       this.#runs.produce(message.run, request, (run) =>
         this.#edge.dataPlane.produce(run, (outcome) => {
-          const error = outcome instanceof Error ? answerOf(outcome, this.#edge) : undefined;
-          if (error !== undefined) this.#runs.refused(message.run, request, error);
-          pending.settle(outcome instanceof Error ? this.#refusal(pending, error ?? answerOf(outcome, this.#edge)) : this.#success(pending, outcome));
+          if (!(outcome instanceof Error)) {
+            pending.settle(this.#success(pending, outcome));
+            return;
+          }
+          const error = answerOf(outcome, this.#edge);
+          this.#runs.refused(message.run, request, error);
+          pending.settle(this.#refusal(pending, error));
         }),
       );
     } catch (thrown) {

@@ -2,8 +2,7 @@ import { assert } from "../base/assert.js";
 import { KIB } from "../base/limits.js";
 import { decodeCheckedJson, encodeCheckedJson } from "./checked-json.js";
 import { type Files, type OpenFile, writeFile } from "./files.js";
-import type { OffsetIndex } from "./offset-index.js";
-import { OffsetIndex as Index } from "./offset-index.js";
+import { OffsetIndex } from "./offset-index.js";
 import { emptyIndex, indexName, SEGMENT_HEADER_BYTES, type Segment, segmentName } from "./segment.js";
 import { walkHeaders } from "./segment-walk.js";
 
@@ -100,7 +99,7 @@ export class OpenSegments {
     const bytes = await this.#files.readAll(`${folder}/${indexName(segment.first)}`);
     const saved = bytes === undefined ? undefined : (decodeCheckedJson(bytes) as SavedIndex | undefined);
     const start = { index: segment.first, offset: segment.baseOffset, position: SEGMENT_HEADER_BYTES };
-    if (saved?.first === segment.first && saved.last === segment.last && saved.bytes === segment.bytes) return new Index(start, saved.numbers);
+    if (saved?.first === segment.first && saved.last === segment.last && saved.bytes === segment.bytes) return new OffsetIndex(start, saved.numbers);
     return rebuildIndex(segment, file);
   }
 

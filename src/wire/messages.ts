@@ -31,7 +31,7 @@ export interface StatusMessage {
 
 /**
  * A `RecordBatch`. `body` is its field `records`, a slice of the message it came in. The property names are those of
- * `RecordBatchHeader`, so a `StoredBatch` or an `IncomingBatch` is sent as it is.
+ * `RecordBatchHeader`, so a header with a place and a body is sent as it is.
  */
 export interface RecordBatch {
   readonly baseOffset: number;

@@ -101,7 +101,7 @@ const badValues: readonly (readonly [string, unknown, RegExp])[] = [
   ["topics.retentionMs", "1 week", /not a duration/],
   ["topics.retentionMs", -1, /outside/],
   ["topics.retentionMs", "500ms", /outside 0, or 1 s to /],
-  ["rack", "r".repeat(257), /longer than 256/],
+  ["rack", "r".repeat(256), /longer than 255/],
   ["rack", ["a"], /not text/],
 ];
 for (const [name, value, why] of badValues) {

@@ -11,7 +11,7 @@ test("a topic is created with what was asked for, and answered when it has leade
   const { view, admin, stubs, lead } = await startEdge(context);
   admin.answer = (_, request) => view.addTopic((request as TopicRequest).name, 2);
   const answer = stubs.ask("AdminService.CreateTopic", {
-    topic: { name: "orders", partitions: 2, replicas: 3, writeQuorum: 3, readQuorum: 2, settings: { retentionMs: 5, flushMode: 2, batchBytesMax: 2_048 } },
+    topic: { name: "orders", partitions: 2, replicas: 3, writeQuorum: 3, readQuorum: 2, settings: { retentionMs: 5_000, flushMode: 2, batchBytesMax: 2_048 } },
   });
   let answered = false;
   answer.then(
@@ -34,7 +34,7 @@ test("a topic is created with what was asked for, and answered when it has leade
   assert.deepEqual(admin.calls, [
     [
       "createTopic",
-      { name: "orders", partitions: 2, replicas: 3, writeQuorum: 3, readQuorum: 2, settings: { retentionMs: 5, batchBytesMax: 2_048, flush: "interval" } },
+      { name: "orders", partitions: 2, replicas: 3, writeQuorum: 3, readQuorum: 2, settings: { retentionMs: 5_000, batchBytesMax: 2_048, flush: "interval" } },
     ],
   ]);
 });

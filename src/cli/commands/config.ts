@@ -2,12 +2,13 @@ import { settingValue, show } from "../../config/resolve.js";
 import { settingNames, variableOf } from "../../config/settings.js";
 import { command } from "../command.js";
 import { print, printJson, table } from "../output.js";
+import { jsonOption } from "../session.js";
 import { fileOption, resolveFrom, settingOptions } from "../setting-options.js";
 
 export const configCommand = command({
   usage: "config",
   summary: "Show every setting of a broker, and where it came from",
-  options: { config: fileOption, json: { type: "boolean", describe: "For programs" }, ...settingOptions },
+  options: { config: fileOption, ...jsonOption, ...settingOptions },
   examples: [
     ["$0 config", "what `quire server` would use here"],
     ["$0 config --config quire.yaml --json", "check a file, for programs"],

@@ -30,75 +30,75 @@ export interface BrokerProcessOptions {
 export class BrokerProcess {
   readonly nodeId: number;
   readonly address: string;
-  private readonly options: BrokerProcessOptions;
-  private child: ChildProcess | undefined;
-  private ended: Promise<void> = Promise.resolve();
-  private expectedToEnd = false;
-  private lastLines: string[] = [];
+  readonly #options: BrokerProcessOptions;
+  #child: ChildProcess | undefined;
+  #ended: Promise<void> = Promise.resolve();
+  #expectedToEnd = false;
+  #lastLines: string[] = [];
 
   constructor(options: BrokerProcessOptions) {
-    this.options = options;
+    this.#options = options;
     this.nodeId = options.nodeId;
     this.address = options.address;
   }
 
   get logFile(): string {
-    return this.options.logFile;
+    return this.#options.logFile;
   }
 
   get isRunning(): boolean {
-    return this.child !== undefined;
+    return this.#child !== undefined;
   }
 
   /** 0 while it does not run. */
   get pid(): number {
-    return this.child?.pid ?? 0;
+    return this.#child?.pid ?? 0;
   }
 
   /** The shell's words for what `start` does. */
   get commandLine(): string {
-    return ["quire", "server", ...this.options.flags].join(" ");
+    return ["quire", "server", ...this.#options.flags].join(" ");
   }
 
   /** Resolves when it listens. @throws QuireError NOT_READY with its last words when it ends before. */
   async start(): Promise<void> {
-    assert(this.child === undefined, `broker ${this.nodeId} runs already`);
-    this.expectedToEnd = false;
-    this.lastLines = [];
-    const child = spawn(process.execPath, [MAIN, "server", ...this.options.flags], {
+    assert(this.#child === undefined, `broker ${this.nodeId} runs already`);
+    this.#expectedToEnd = false;
+    this.#lastLines = [];
+    const child = spawn(process.execPath, [MAIN, "server", ...this.#options.flags], {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       env: { UV_THREADPOOL_SIZE: "16", ...process.env },
     });
-    this.child = child;
-    this.collectOutput(child);
+    this.#child = child;
+    this.#collectOutput(child);
     const ready = new Promise<boolean>((resolve) => {
       child.once("message", () => resolve(true));
       child.once("exit", () => resolve(false));
       child.once("error", () => resolve(false));
     });
-    this.ended = this.untilGone(child);
+    this.#ended = this.#untilGone(child);
     if (await ready) return;
-    this.expectedToEnd = true;
-    await this.ended;
-    throw new QuireError("NOT_READY", `broker ${this.nodeId} did not start:\n${this.lastLines.join("\n")}`);
+    this.#expectedToEnd = true;
+    await this.#ended;
+    throw new QuireError("NOT_READY", `broker ${this.nodeId} did not start:\n${this.#lastLines.join("\n")}`);
   }
 
   /** Sends a signal, SIGKILL and SIGSTOP included; resolves at once. */
   signal(signal: NodeJS.Signals): void {
-    if (signal === "SIGKILL") this.expectedToEnd = true;
-    this.child?.kill(signal);
+    if (signal === "SIGKILL") this.#expectedToEnd = true;
+    this.#child?.kill(signal);
   }
 
   /** Resolves when the process is gone. */
   gone(): Promise<void> {
-    return this.ended;
+    return this.#ended;
   }
 
   /** Asks it to end, and kills it when it does not. Resolves to whether it ended by itself. */
   async stop(): Promise<boolean> {
-    const child = this.child;
+    const child = this.#child;
     if (child === undefined) return true;
-    this.expectedToEnd = true;
+    this.#expectedToEnd = true;
     let politely = true;
     const timer = systemClock.after(STOP_TIMEOUT_MS, () => {
       politely = false;
@@ -108,13 +108,13 @@ export class BrokerProcess {
     // second signal would tell it to hurry.
     if (child.connected) child.disconnect();
     child.kill("SIGCONT");
-    await this.ended;
+    await this.#ended;
     timer.cancel();
     return politely;
   }
 
   /** Resolves when the process has ended and its last words are read. */
-  private async untilGone(child: ChildProcess): Promise<void> {
+  async #untilGone(child: ChildProcess): Promise<void> {
     // Not "close": Node does not emit it after this side has closed the channel.
     const silences = [child.stdout, child.stderr].map((stream) => (stream === null ? undefined : once(stream, "close")));
     const how = await new Promise<string>((resolve) => {
@@ -122,12 +122,12 @@ export class BrokerProcess {
       child.once("error", (error) => resolve(error.message));
     });
     await Promise.all(silences);
-    this.child = undefined;
-    if (!this.expectedToEnd) this.options.onDeath?.(how);
+    this.#child = undefined;
+    if (!this.#expectedToEnd) this.#options.onDeath?.(how);
   }
 
-  private collectOutput(child: ChildProcess): void {
-    const { logFile, onLine } = this.options;
+  #collectOutput(child: ChildProcess): void {
+    const { logFile, onLine } = this.#options;
     mkdirSync(dirname(logFile), { recursive: true });
     if (existsSync(logFile)) renameSync(logFile, `${logFile}.previous`);
     const file = createWriteStream(logFile);
@@ -141,7 +141,7 @@ export class BrokerProcess {
       });
       createInterface({ input: stream }).on("line", (line) => {
         file.write(`${line}\n`);
-        this.lastLines = [...this.lastLines, line].slice(-LAST_LINES_MAX);
+        this.#lastLines = [...this.#lastLines, line].slice(-LAST_LINES_MAX);
         onLine?.(line);
       });
     }

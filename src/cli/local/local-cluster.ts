@@ -1,6 +1,6 @@
 /** A cluster of real processes on this machine's loopback: for `quire dev`, the demonstration and system tests. */
 import { join } from "node:path";
-import { QuireError } from "../../base/errors.js";
+import { assert } from "../../base/assert.js";
 import { BrokerProcess } from "./broker-process.js";
 import { checkPorts, freePorts } from "./ports.js";
 
@@ -60,10 +60,10 @@ export class LocalCluster {
     return this.brokers.map((broker) => broker.address);
   }
 
-  /** @throws QuireError BROKER_NOT_FOUND */
+  /** The broker with this node id, from 1. */
   broker(nodeId: number): BrokerProcess {
     const broker = this.brokers[nodeId - 1];
-    if (broker === undefined) throw new QuireError("BROKER_NOT_FOUND", `there is no broker ${nodeId}; there are ${this.brokers.length}`);
+    assert(broker !== undefined, () => `a cluster of ${this.brokers.length} has a broker ${nodeId}`);
     return broker;
   }
 
