@@ -12,8 +12,12 @@ export const limits = {
   recordBytes: MIB,
   /** Largest record batch body. Default of `produce.batchBytesMax`. */
   batchBytes: 2 * MIB,
+  /** Largest body of a compressed batch once it is uncompressed: what a consumer may have to hold. */
+  uncompressedBytes: 64 * MIB,
   /** Most records in one batch. */
   batchRecords: 1_000_000,
+  /** Latest timestamp of a record: the largest that ECMAScript's Date can say, about the year 275,760. */
+  timestampMsMax: 8_640_000_000_000_000,
   /** Largest message to a client; stays under gRPC's default receive limit of 4 MiB. */
   responseBytes: 3 * MIB,
   /** Largest message from a client: one full batch and its envelope, or many small ones. */

@@ -11,11 +11,6 @@ export interface BatchLimits {
   readonly batchBytesMax: number;
 }
 
-/** The largest time ECMAScript's Date can say, about the year 275,760; readers must be able to make a Date of it. */
-const TIMESTAMP_MS_MAX = 8_640_000_000_000_000;
-/** No decompressor of a consumer should be asked for more than this. */
-const UNCOMPRESSED_BYTES_MAX = 64 * limits.batchBytes;
-
 /**
  * Checks a batch without decoding a record of it, and fills in what was left out.
  *
@@ -66,11 +61,11 @@ function checkCompression(code: number): CompressionCode {
 /** Returns the body's length before compression. */
 function checkBody({ body, recordCount, uncompressedBytes }: OfferedBatch, compression: CompressionCode, recordBytesMax: number): number {
   if (compression !== Compression.none) {
-    if (!whole(uncompressedBytes, 1, UNCOMPRESSED_BYTES_MAX)) {
+    if (!whole(uncompressedBytes, 1, limits.uncompressedBytes)) {
       refuse(
         "CORRUPT_BATCH",
         "uncompressed_bytes",
-        `uncompressed_bytes is ${uncompressedBytes} in a compressed batch; it must be 1 to ${UNCOMPRESSED_BYTES_MAX}`,
+        `uncompressed_bytes is ${uncompressedBytes} in a compressed batch; it must be 1 to ${limits.uncompressedBytes}`,
         { uncompressedBytes },
       );
     }
@@ -110,8 +105,8 @@ function checkBody({ body, recordCount, uncompressedBytes }: OfferedBatch, compr
 }
 
 function checkHeader(batch: OfferedBatch): Omit<RecordBatchHeader, "recordCount" | "compression" | "crc32" | "uncompressedBytes"> {
-  const baseTimestampMs = inRange(batch, "baseTimestampMs", "base_timestamp_ms", TIMESTAMP_MS_MAX);
-  const maxTimestampMs = inRange(batch, "maxTimestampMs", "max_timestamp_ms", TIMESTAMP_MS_MAX);
+  const baseTimestampMs = inRange(batch, "baseTimestampMs", "base_timestamp_ms", limits.timestampMsMax);
+  const maxTimestampMs = inRange(batch, "maxTimestampMs", "max_timestamp_ms", limits.timestampMsMax);
   if (maxTimestampMs !== 0 && maxTimestampMs < baseTimestampMs) {
     refuse(
       "INVALID_FIELD",

@@ -1,14 +1,11 @@
 /** What a reader hands out. */
 import { crc32, gunzipSync } from "node:zlib";
 import { QuireError } from "../base/errors.js";
-import { MIB } from "../base/limits.js";
+import { limits } from "../base/limits.js";
 import { Compression } from "../base/record-batch.js";
 import type { RecordBatch } from "../wire/messages.js";
 import { RecordsCursor } from "../wire/records-codec.js";
 import type { Serializer } from "./serializers.js";
-
-/** What a compressed batch may become. */
-const UNCOMPRESSED_BYTES_MAX = 64 * MIB;
 
 export interface RecordHeader {
   readonly key: string;
@@ -159,7 +156,7 @@ function uncompressed(batch: RecordBatch, where: string): Buffer {
     });
   }
   try {
-    return gunzipSync(batch.body, { maxOutputLength: UNCOMPRESSED_BYTES_MAX });
+    return gunzipSync(batch.body, { maxOutputLength: limits.uncompressedBytes });
   } catch (cause) {
     throw new QuireError("CORRUPT_BATCH", `${place} cannot be uncompressed`, { cause });
   }

@@ -1,5 +1,6 @@
 /** What `send` and `sendAll` take and give, and how outcomes of batches become theirs. */
 import { QuireError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
 import type { HeaderContent } from "../wire/records-codec.js";
 import { checkNames, refuse } from "./options.js";
 import type { Completion } from "./outgoing-batch.js";
@@ -57,7 +58,9 @@ export const checkSendAllOptions = (options: object): void => checkNames("sendAl
 /** @throws QuireError INVALID_FIELD, or what the serializer throws */
 export function writeRequest<Value>(value: Value, serializer: Serializer<Value>, nowMs: number, options: SendOptions): WriteRequest {
   const { key, headers, timestampMs = nowMs, partition } = options;
-  if (!Number.isSafeInteger(timestampMs) || timestampMs < 0) refuse("timestampMs", `timestampMs is ${timestampMs}; use whole milliseconds since 1970`);
+  if (!Number.isSafeInteger(timestampMs) || timestampMs < 0 || timestampMs > limits.timestampMsMax) {
+    refuse("timestampMs", `timestampMs is ${timestampMs}; use whole milliseconds since 1970, at most ${limits.timestampMsMax}`);
+  }
   return { key: key === undefined ? undefined : keyBytes(key), value: serializer.serialize(value), headers: headerList(headers), timestampMs, partition };
 }
 

@@ -56,9 +56,7 @@ export function acksField(value: number, field: string): AcksName {
   }
 }
 
-/** The largest time that ECMAScript's Date can say. */
-const TIMESTAMP_MS_MAX = 8_640_000_000_000_000;
-export const timestampField = (value: number, field: string): number => integer(value, field, 0, TIMESTAMP_MS_MAX);
+export const timestampField = (value: number, field: string): number => integer(value, field, 0, limits.timestampMsMax);
 
 export function positionField(message: PositionMessage | null, field: string): Position {
   switch (message?.position) {
