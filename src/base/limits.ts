@@ -35,6 +35,8 @@ export const limits = {
   subscriptionsPerStream: 10_000,
   /** Streams of one kind per broker. */
   streamsPerBroker: 10_000,
+  /** Connections to clients, and as many to brokers; one more is closed at once. */
+  connectionsPerServer: 10_000,
   pageSize: 1_000,
   streamHeartbeatMs: 5_000,
 } as const;
