@@ -1,0 +1,181 @@
+import { type NodeId, nodeId, replicaId, replicaSetId } from "../../src/base/ids.js";
+import { KIB, timing } from "../../src/base/limits.js";
+import { silentLogger } from "../../src/base/silent-logger.js";
+import type { Configuration } from "../../src/consensus/types.js";
+import { LocalHost } from "../../src/replica/host.js";
+import type { LocalReplica } from "../../src/replica/replica.js";
+import type { CutPolicy } from "../../src/replica/snapshot-plan.js";
+import type { ReplicaEnvelope } from "../../src/replica/types.js";
+import type { LogSettings } from "../../src/storage/log.js";
+import { SegmentedLogs } from "../../src/storage/segmented-logs.js";
+import type { SeededRandom } from "../consensus/seeded-random.js";
+import { FakeClock } from "../support/fake-clock.js";
+import { FaultyFiles } from "../support/faulty-files.js";
+import { FaultyStore } from "../support/faulty-store.js";
+import { MemoryStore } from "../support/memory-store.js";
+import { Witness } from "./witness.js";
+
+export const SET = replicaSetId(1);
+
+/** A broker's process: what ends with it. */
+interface Process {
+  readonly host: LocalHost;
+  readonly clock: FakeClock;
+  readonly store: FaultyStore;
+}
+
+/** A broker: its disk lasts, its process comes and goes. */
+export interface Broker {
+  readonly id: NodeId;
+  files: FaultyFiles;
+  disk: MemoryStore;
+  process: Process | undefined;
+  /** Its process ends politely, and has not ended yet. */
+  isStopping: boolean;
+}
+
+interface Flying {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly envelope: ReplicaEnvelope;
+}
+
+export interface FaultyClusterOptions {
+  readonly random: SeededRandom;
+  readonly nodes: number;
+  /** Of these, the first few are voters from the beginning. */
+  readonly initial: Configuration;
+  readonly cutPolicy: CutPolicy;
+  readonly cacheBytes: number;
+  readonly logSettings: LogSettings;
+}
+
+const CORE = { heartbeatTicks: 2, electionTicks: 12, suspicionTicks: 3, quiesceTicks: 20, inflightMessagesMax: 3, inflightBytesMax: 4 * KIB };
+/** Messages under way; beyond it the oldest is lost. */
+const FLYING_MAX = 400;
+
+/** Whole hosts with real segmented logs on disks that lose what was not synced, linked by a network that does what the test wants. */
+export class FaultyCluster {
+  readonly brokers: readonly Broker[];
+  readonly witness = new Witness();
+  readonly flying: Flying[] = [];
+  /** Pairs `from>to` through which nothing passes. */
+  readonly blocked = new Set<string>();
+  readonly #options: FaultyClusterOptions;
+
+  constructor(options: FaultyClusterOptions) {
+    this.#options = options;
+    this.brokers = Array.from({ length: options.nodes }, (_, at) => ({
+      id: nodeId(at + 1),
+      files: new FaultyFiles(),
+      disk: new MemoryStore(),
+      process: undefined,
+      isStopping: false,
+    }));
+  }
+
+  /** Starts the broker's process and its replica; resolves when that runs, which may be never. */
+  async start(broker: Broker): Promise<void> {
+    const { cacheBytes, initial, logSettings, random } = this.#options;
+    const clock = new FakeClock();
+    const store = new FaultyStore(broker.disk, () => random.below(4));
+    const logs = new SegmentedLogs({ files: broker.files, clock, folder: "/data/logs", store, cacheBytes });
+    const process = { host: this.#host(broker, { clock, store, logs }), clock, store };
+    broker.process = process;
+    for (const other of this.running()) {
+      if (other === broker) continue;
+      other.process?.host.peerUp(broker.id);
+      process.host.peerUp(other.id);
+    }
+    const member = initial.voters.some((voter) => voter.nodeId === broker.id);
+    const blank: Configuration = { voters: [], learners: [], w: 1, r: 1 };
+    const spec = { replicaSetId: SET, replicaId: replicaId(broker.id), initial: member ? initial : blank, logSettings };
+    await process.host.start(spec);
+  }
+
+  #host(broker: Broker, { clock, store, logs }: { clock: FakeClock; store: FaultyStore; logs: SegmentedLogs }): LocalHost {
+    const { random, cutPolicy } = this.#options;
+    const below = (bound: number): number => random.below(bound);
+    const host: LocalHost = new LocalHost({
+      self: broker.id,
+      store,
+      logs,
+      peers: {
+        send: (to, envelope) => broker.process?.host === host && this.#send({ from: broker.id, to, envelope }),
+        queuedBytes: () => 0,
+      },
+      clock,
+      random: { below, uuid: () => "" },
+      logger: silentLogger,
+      tickMs: timing.tickMs,
+      core: CORE,
+      machineFor: () => ({ machine: this.witness.machine(), cutPolicy }),
+      leadershipChanged: (replica) => this.witness.leads(replica),
+    });
+    return host;
+  }
+
+  /** The process is gone, and with the power also what was not synced. */
+  async crash(broker: Broker, { power }: { power: boolean }): Promise<void> {
+    const { process, files } = broker;
+    if (process === undefined) return;
+    const below = (bound: number): number => this.#options.random.below(bound);
+    const replica = process.host.get(SET);
+    if (replica !== undefined) this.witness.died(replica);
+    broker.process = undefined;
+    broker.isStopping = false;
+    files.diesAfter = -1;
+    await process.store.die(below);
+    broker.files = power ? files.crash(below) : files.restart();
+    for (const other of this.running()) other.process?.host.peerDown(broker.id);
+  }
+
+  /** Ends the process politely. */
+  async stop(broker: Broker): Promise<void> {
+    const { process } = broker;
+    if (process === undefined) return;
+    broker.isStopping = true;
+    await process.host.stop();
+    if (broker.process !== process) return;
+    broker.process = undefined;
+    broker.isStopping = false;
+    broker.files = broker.files.restart();
+    for (const other of this.running()) other.process?.host.peerDown(broker.id);
+  }
+
+  running(): Broker[] {
+    return this.brokers.filter((broker) => broker.process !== undefined);
+  }
+
+  replicas(): LocalReplica[] {
+    return this.running().flatMap((broker) => broker.process?.host.get(SET) ?? []);
+  }
+
+  leaders(): LocalReplica[] {
+    return this.replicas().filter((replica) => replica.role === "leader" && replica.failure === undefined);
+  }
+
+  /** One tick of time for a broker. */
+  tick({ process }: Broker): void {
+    process?.clock.advance(timing.tickMs);
+  }
+
+  deliver(at: number, { keep = false } = {}): void {
+    const [message] = keep ? this.flying.slice(at, at + 1) : this.flying.splice(at, 1);
+    if (message === undefined || this.blocked.has(`${message.from}>${message.to}`)) return;
+    const to = this.brokers.find((broker) => broker.id === message.to);
+    to?.process?.host.receive(message.from, message.envelope);
+  }
+
+  look(): void {
+    for (const replica of this.replicas()) this.witness.look(replica);
+  }
+
+  #send(message: Flying): boolean {
+    if (this.flying.length >= FLYING_MAX) this.flying.shift();
+    this.flying.push(message);
+    return true;
+  }
+}
+
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
