@@ -1,8 +1,8 @@
 /** One channel per broker and purpose, made when first needed. Bulk that is read does not delay what is written, nor the other way round. */
 import * as grpc from "@grpc/grpc-js";
 import { QuireError } from "../base/errors.js";
-import { limits, MIB } from "../base/limits.js";
 import type { Clock } from "../base/ports.js";
+import { clientChannelOptions } from "../wire/channel-options.js";
 import type { ClientOptions } from "./options.js";
 
 export type Purpose = "control" | "write" | "read";
@@ -70,17 +70,11 @@ export class Connections {
 
   #channelOptions(): grpc.ClientOptions {
     return {
-      "grpc.max_receive_message_length": limits.responseBytes + MIB,
-      "grpc.max_send_message_length": limits.requestBytes + MIB,
+      ...clientChannelOptions,
       "grpc.keepalive_time_ms": this.#options.keepaliveTimeMs,
       "grpc.keepalive_timeout_ms": this.#options.keepaliveTimeoutMs,
-      "grpc.initial_reconnect_backoff_ms": 50,
-      "grpc.max_reconnect_backoff_ms": 500,
-      // Retries live in this library; gRPC's would repeat writes unseen.
-      "grpc.enable_retries": 0,
       // Channels with equal options share a connection unless told not to.
       "grpc.use_local_subchannel_pool": 1,
-      "grpc-node.flow_control_window": limits.flowControlWindowBytes,
     };
   }
 }

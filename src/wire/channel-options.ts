@@ -2,17 +2,17 @@
 import type { ChannelOptions } from "@grpc/grpc-js";
 import { limits, MIB } from "../base/limits.js";
 
-/** Of channels to a broker's public address. */
+/** Of channels to a broker's public address, of clients and of brokers that forward. */
 export const clientChannelOptions = {
   "grpc-node.flow_control_window": limits.flowControlWindowBytes,
   "grpc.max_receive_message_length": limits.responseBytes + MIB,
   "grpc.max_send_message_length": limits.requestBytes,
-  // Retries live in one layer, the client library; gRPC's own would buffer each message until the first answer.
+  // Retries live in one layer, the client library; gRPC's own would repeat writes unseen, and buffer each message until the first answer.
   "grpc.enable_retries": 0,
   // Brokers are dialled directly: a proxy set for the web would catch loopback addresses too.
   "grpc.enable_http_proxy": 0,
   "grpc.initial_reconnect_backoff_ms": 50,
-  "grpc.max_reconnect_backoff_ms": 1_000,
+  "grpc.max_reconnect_backoff_ms": 500,
 } as const satisfies ChannelOptions;
 
 /** Of channels between brokers. Each has a connection of its own, so that a megabyte never delays a heartbeat. */
