@@ -68,6 +68,6 @@ export function answerOf(thrown: unknown, { clock, logger }: Pick<Edge, "clock" 
       throw broken;
     });
   }
-  if (error.reason === "INTERNAL") logger.error({ err: error.cause ?? error }, "unexpected failure of a request");
+  if (error.reason === "INTERNAL") logger.error({ error: error.cause ?? error }, "unexpected failure of a request");
   return error;
 }

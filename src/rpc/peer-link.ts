@@ -186,7 +186,7 @@ export class PeerLink {
   report(error: QuireError, problem: string = error.reason): void {
     if (this.#loggedProblems.has(problem)) return;
     this.#loggedProblems.add(problem);
-    const fields = { peer: this.nodeId, address: this.address, reason: error.reason, error: error.message };
+    const fields = { peer: this.nodeId, address: this.address, reason: error.reason, why: error.message };
     if (EXPECTED.has(problem)) this.#options.logger.info(fields, "peer not reachable");
     else this.#options.logger.warn(fields, "peer link in trouble");
   }
@@ -201,8 +201,9 @@ export class PeerLink {
       },
       onHeard: () => this.heard(),
       onClosed: (error) => {
-        this.report(error);
+        // Down first: then that the peer cannot be reached is said already.
         this.#review();
+        this.report(error);
       },
     });
   }
@@ -248,6 +249,7 @@ export class PeerLink {
     this.#state = why === "silent" ? "silent" : "down";
     if (!wasUp) return;
     for (const kind of KINDS) this.#dialers[kind].open?.outbox.clear();
+    for (const problem of EXPECTED) this.#loggedProblems.add(problem);
     this.#options.logger.info({ peer: this.nodeId, address: this.address, why }, "peer down");
     this.#options.events.onPeerDown(this.nodeId, why);
   }

@@ -168,7 +168,7 @@ export class PeerNetwork implements Peers, IncomingStreamOwner {
     if (this.#loggedStrangers.has(key)) return;
     if (this.#loggedStrangers.size >= LOGGED_STRANGERS_MAX) this.#loggedStrangers.clear();
     this.#loggedStrangers.add(key);
-    this.#options.logger.warn({ peer: hello?.nodeId, reason: error.reason, error: error.message }, "peer cut off");
+    this.#options.logger.warn({ peer: hello?.nodeId, reason: error.reason, why: error.message }, "peer cut off");
   }
 
   #tick(): void {
