@@ -1,4 +1,4 @@
-import { METADATA_REPLICA_SET, nodeId, type ReplicaSetId } from "../base/ids.js";
+import { METADATA_REPLICA_SET, type NodeId, nodeId, type ReplicaSetId } from "../base/ids.js";
 import { limits, timing } from "../base/limits.js";
 import type { Clock, Logger, Random } from "../base/ports.js";
 import { LocalDataPlane } from "../broker/data-plane.js";
@@ -21,6 +21,7 @@ import { PeerNetwork } from "../rpc/peer-network.js";
 import { PublicServer } from "../rpc/server.js";
 import type { LogSettings } from "../storage/log.js";
 import type { Disk } from "./disk.js";
+import { endAll } from "./end-all.js";
 import { handOverAll } from "./hand-over.js";
 import { LeaderRequests } from "./leader-requests.js";
 
@@ -149,20 +150,16 @@ export class BrokerNode {
     this.#balancer?.stop();
     this.#registration?.stop();
     this.#retention?.stop();
-    await handOverAll({
-      self: self.nodeId,
-      replicas: [...this.#host.all()],
-      isAlive: (id) => this.view.isAlive(id),
-      clock,
-      logger,
-      timeoutMs: HAND_OVER_MS_MAX,
-    });
-    this.#dataPlane.close();
-    await this.#server.stop(STREAM_GRACE_MS);
-    this.#requests.close();
-    await this.#reconciler.stop();
-    this.network.stop();
-    await this.#host.stop();
+    const isAlive = (id: NodeId): boolean => this.view.isAlive(id);
+    await endAll([
+      () => handOverAll({ self: self.nodeId, replicas: [...this.#host.all()], isAlive, clock, logger, timeoutMs: HAND_OVER_MS_MAX }),
+      () => this.#dataPlane.close(),
+      () => this.#server.stop(STREAM_GRACE_MS),
+      () => this.#requests.close(),
+      () => this.#reconciler.stop(),
+      () => this.network.stop(),
+      () => this.#host.stop(),
+    ]);
   }
 
   #linkBrokers(): void {

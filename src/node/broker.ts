@@ -7,6 +7,7 @@ import { GrpcFormationPeers } from "../rpc/peer-formation.js";
 import { resolveAddresses } from "./addresses.js";
 import { BrokerNode, brokerInfoOf } from "./broker-node.js";
 import { openDisk } from "./disk.js";
+import { endAll } from "./end-all.js";
 import { PeerServer } from "./peer-server.js";
 
 export interface StartOptions {
@@ -42,7 +43,7 @@ export async function startBroker(config: Config, options: StartOptions = {}): P
   const undo: (() => Promise<void>)[] = [];
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
-    stopping ??= undoAll(undo);
+    stopping ??= endAll(undo.reverse());
     return stopping;
   };
   let fail: (why: Error) => void = () => undefined;
@@ -86,13 +87,10 @@ export async function startBroker(config: Config, options: StartOptions = {}): P
     await created.start();
     return { nodeId: self.nodeId, address: self.address, peerAddress: self.peerAddress, failed, stop };
   } catch (error) {
-    await stop();
+    // Why it could not start says more than what then went wrong.
+    await stop().catch((problem: unknown) => logger.warn({ err: problem }, "a broker that could not start did not end cleanly"));
     throw error;
   }
-}
-
-async function undoAll(undo: (() => Promise<void>)[]): Promise<void> {
-  for (let next = undo.pop(); next !== undefined; next = undo.pop()) await next();
 }
 
 /** Where the controller listens for brokers, if it is another one. */

@@ -31,7 +31,10 @@ export async function openDisk({ config, clock, random }: { config: Config; cloc
     throw error;
   }
   const space = new DiskSpace({ files, folder: config.dataFolder, clock, reserveBytes: config.disk.reserveBytes });
-  await space.look();
+  await space.look().catch(async (error: unknown) => {
+    await folder.close();
+    throw error;
+  });
   return {
     folder,
     logs: new SegmentedLogs({ files, clock, folder: folder.logs, store, cacheBytes: config.cache.bytesMax }),
