@@ -20,6 +20,24 @@ test("a broker that does not start says why, and its last words are in its log",
   assert.equal(await broker.stop(), true);
 });
 
+test("a broker whose folder is in use ends, though its parent holds a channel to it", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "quire-local-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const brokers = await Promise.all(
+    ["first", "second"].map(async (name) => {
+      const [client, peer] = await freePorts(2);
+      const flags = ["--data-folder", join(folder, "data"), "--listen", `127.0.0.1:${client}`, "--peer-listen", `127.0.0.1:${peer}`];
+      return new BrokerProcess({ nodeId: 1, address: `127.0.0.1:${client}`, flags, logFile: join(folder, `${name}.log`) });
+    }),
+  );
+  const [first, second] = brokers;
+  assert.ok(first !== undefined && second !== undefined);
+  t.after(() => Promise.all(brokers.map((broker) => broker.stop())));
+  await first.start();
+  await assert.rejects(second.start(), /is in use by process \d+/);
+  assert.equal(second.isRunning, false);
+});
+
 test("of a broker's log people see warnings, errors and what is no log line", () => {
   assert.equal(attention('{"level":"info","time":"x","msg":"ready"}'), undefined);
   assert.equal(attention('{"level":"warn","time":"x","peer":2,"why":"closed","msg":"peer down"}'), "warn: peer down peer=2 why=closed");

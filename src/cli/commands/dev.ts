@@ -29,7 +29,7 @@ export const devCommand = command({
     const portBase = checkPortBase(args["port-base"]);
     const folder = resolve(args.data);
     const startMs = systemClock.monotonicMs();
-    const stopRequested = stopRequest();
+    const { stopRequested, wasAsked } = stopRequest();
     const cluster = await LocalCluster.start({
       folder,
       brokers: BROKERS,
@@ -38,8 +38,13 @@ export const devCommand = command({
         const text = args.verbose ? line : attention(line);
         if (text !== undefined) tell(`broker ${nodeId}: ${text}`);
       },
-      onDeath: (broker, how) => sayDeath(broker, how, cluster),
+      onDeath: sayDeath,
+    }).catch((thrown: unknown) => {
+      // A terminal's Ctrl-C reaches the brokers too: asked to stop before they had started, they have not started.
+      if (wasAsked()) return undefined;
+      throw thrown;
     });
+    if (cluster === undefined) return tell("Stopped before it had started.");
     try {
       await Promise.race([untilWhole(cluster.addresses, BROKERS, FORM_TIMEOUT_MS), stopRequested]);
       sayReady(cluster, folder, systemClock.monotonicMs() - startMs);
@@ -59,9 +64,9 @@ function checkPortBase(portBase: number): number {
 }
 
 /** The first Ctrl-C; at the second this process ends at once, and its brokers notice. */
-function stopRequest(): Promise<void> {
-  return new Promise((done) => {
-    let asked = false;
+function stopRequest(): { readonly stopRequested: Promise<void>; readonly wasAsked: () => boolean } {
+  let asked = false;
+  const stopRequested = new Promise<void>((done) => {
     const onSignal = (): void => {
       if (asked) process.exit(ExitCode.interrupted);
       asked = true;
@@ -70,6 +75,7 @@ function stopRequest(): Promise<void> {
     process.on("SIGINT", onSignal);
     process.on("SIGTERM", onSignal);
   });
+  return { stopRequested, wasAsked: () => asked };
 }
 
 function sayReady(cluster: LocalCluster, folder: string, tookMs: number): void {
@@ -94,8 +100,8 @@ Try next, in another terminal (npx quire in a clone, quire once installed):
 Ctrl-C stops it.`);
 }
 
-function sayDeath(broker: BrokerProcess, how: string, cluster: LocalCluster): void {
-  const left = cluster.brokers.filter((other) => other.isRunning).length;
+function sayDeath(broker: BrokerProcess, how: string, others: readonly BrokerProcess[]): void {
+  const left = others.filter((other) => other.isRunning).length;
   tell(`Broker ${broker.nodeId} died (${how}); ${left === 0 ? "none is" : `${left === 1 ? "1 is" : `${left} are`}`} left. Its log: ${broker.logFile}`);
   if (left > 0) tell(`Start it again, in another terminal: ${broker.commandLine}`);
 }

@@ -16,7 +16,7 @@ export interface LocalClusterOptions {
   /** More flags of `quire server`, for every broker. */
   readonly flags?: readonly string[];
   readonly onLine?: (nodeId: number, line: string) => void;
-  readonly onDeath?: (broker: BrokerProcess, how: string) => void;
+  readonly onDeath?: (broker: BrokerProcess, how: string, others: readonly BrokerProcess[]) => void;
 }
 
 export class LocalCluster {
@@ -43,7 +43,12 @@ export class LocalCluster {
             ...(options.flags ?? []),
           ],
           onLine: (line) => options.onLine?.(nodeId, line),
-          onDeath: (how) => options.onDeath?.(broker, how),
+          onDeath: (how) =>
+            options.onDeath?.(
+              broker,
+              how,
+              cluster.brokers.filter((other) => other !== broker),
+            ),
         });
         return broker;
       }),
