@@ -57,11 +57,13 @@ export const commandGroup = (name: string, summary: string, commands: readonly C
 
 export const wordOf = ({ command: usage }: CommandModule): string => String(usage).split(" ")[0] ?? "";
 
-/** yargs makes NaN of what is no number. @throws QuireError INVALID_FIELD */
+/** All our numbers count something; yargs takes fractions, and makes NaN of what is no number. @throws QuireError INVALID_FIELD */
 function checkNumbers(args: Readonly<Record<string, unknown>>, options: OptionTable): void {
   for (const [name, { type }] of Object.entries(options)) {
     const given = type === "number" ? [args[name]].flat() : [];
-    if (given.some((value) => Number.isNaN(value))) throw new QuireError("INVALID_FIELD", `--${name} takes a number`);
+    if (given.some((value) => value !== undefined && (!Number.isSafeInteger(value) || Number(value) < 0))) {
+      throw new QuireError("INVALID_FIELD", `--${name} takes a whole number from 0 on`);
+    }
   }
 }
 

@@ -1,5 +1,6 @@
-/** Sends lines as records, no faster than they are acknowledged. A line that fails is told and counted; the others go on. */
+/** Sends lines as records, no faster than they are acknowledged. A line that fails is told and counted; the others go on, unless they cannot fare better. */
 import type { Readable } from "node:stream";
+import { QuireError } from "../base/errors.js";
 import { type Keyed, type KeyRule, splitKey } from "./keyed.js";
 import { lines } from "./lines.js";
 
@@ -21,31 +22,36 @@ export class LineSender {
   failed = 0;
   /** Of acknowledged lines, their ends included. */
   bytes = 0;
+  /** Why no line can be sent any more: the topic, or the partition asked for, is not there. */
+  hopeless: QuireError | undefined;
   #lineNumber = 0;
   #underWay = 0;
   #wake: () => void = () => {};
+  #giveUp: () => void = () => {};
   readonly #options: LineSenderOptions;
 
   constructor(options: LineSenderOptions) {
     this.#options = options;
   }
 
-  /** Resolves when every line was acknowledged or has failed; after an interruption, every line read until then. */
+  /** Resolves when every line was acknowledged or has failed; after an interruption, or when it is hopeless, every line sent until then. */
   async sendAll(input: Readable, interrupted: AbortSignal): Promise<void> {
     const stopReading = (): void => {
       input.destroy();
     };
+    this.#giveUp = stopReading;
     interrupted.addEventListener("abort", stopReading, { once: true });
     try {
       for await (const group of lines(input)) {
         for (const line of group) {
+          if (this.hopeless !== undefined) return;
           this.#sendLine(line);
           await this.#below(UNDER_WAY_MAX);
         }
         this.#options.onProgress(this);
       }
     } catch (thrown) {
-      if (!interrupted.aborted) throw thrown;
+      if (!interrupted.aborted && this.hopeless === undefined) throw thrown;
     } finally {
       interrupted.removeEventListener("abort", stopReading);
       await this.#below(1);
@@ -81,6 +87,11 @@ export class LineSender {
 
   #told(line: number, thrown: unknown): void {
     this.failed += 1;
+    if (isHopeless(thrown)) {
+      this.hopeless ??= thrown;
+      this.#giveUp();
+      return;
+    }
     if (this.failed > FAILURES_TOLD_MAX) return;
     this.#options.tell(`quire: line ${line}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
     if (this.failed === FAILURES_TOLD_MAX) this.#options.tell("quire: further failures are only counted");
@@ -96,3 +107,6 @@ export class LineSender {
     }
   }
 }
+
+const isHopeless = (thrown: unknown): thrown is QuireError =>
+  thrown instanceof QuireError && (thrown.reason === "TOPIC_NOT_FOUND" || thrown.reason === "PARTITION_NOT_FOUND");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -69,6 +69,19 @@ test("lines that fail are told with their number, the others are sent, and the e
   assert.equal(cluster.records("some").length, 2);
 });
 
+test("lines for a topic that is not there are given up at once, with the exit code for what is not found", async () => {
+  const { code, stderr } = await quire(["produce", "nowhere"], { input: "line\n".repeat(20_000) });
+  assert.equal(code, 4, stderr);
+  assert.match(stderr, /^0 records acknowledged .*failed\nquire: there is no topic "nowhere"[^\n]*\n$/);
+});
+
+test("a folder given as a file is refused as such", async () => {
+  cluster.createTopic("folder", 1);
+  const { code, stderr } = await quire(["produce", "folder", "--file", folder]);
+  assert.equal(code, 2, stderr);
+  assert.match(stderr, /^quire: cannot read [^\n]*directory[^\n]*\n$/);
+});
+
 test("Ctrl-C ends reading politely", async () => {
   cluster.createTopic("endless", 1);
   assert.equal((await quire(["produce", "endless"], { input: "first\n" })).code, 0);
@@ -117,6 +130,9 @@ test("wrong words are refused with the right ones", async () => {
     [["cluster", "status", "--timeout", "soon"], /--timeout soon is not a duration/],
     [["dev", "--port-base", "70000"], /--port-base 70000 is not a port/],
     [["produce", "a", "--file", "/no/such/file"], /cannot read \/no\/such\/file/],
+    [["consume", "a", "--count", "1.5"], /--count takes a whole number from 0 on/],
+    [["consume", "a", "--count", "-1"], /--count takes a whole number from 0 on/],
+    [["topic", "create", "a", "--partitions", "2.5"], /--partitions takes a whole number/],
   ];
   const ran = await Promise.all(claims.map(([args]) => runQuire(args)));
   for (const [at, { code, stderr }] of ran.entries()) {
@@ -147,4 +163,10 @@ test("a misspelt variable is refused by every command", async () => {
   const { code, stderr } = await runQuire(["topic", "explain"], { environment: { QUIRE_BROKER: "localhost:9701" } });
   assert.equal(code, 2);
   assert.match(stderr, /QUIRE_BROKER is not a setting; did you mean QUIRE_BROKERS\?/);
+});
+
+test("the version is this package's, in whatever project the command is run", async () => {
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "somebody-elses", version: "9.9.9" }));
+  const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { version: string };
+  assert.deepEqual(await runQuire(["--version"], { folder }), { code: 0, stdout: `${version}\n`, stderr: "" });
 });

@@ -47,13 +47,16 @@ export const produceCommand = command({
             onProgress: ({ bytes, acknowledged }) => progress.update({ bytes, records: acknowledged }),
           });
           startMs = systemClock.monotonicMs();
-          await made.sendAll(source.stream, interrupted);
+          await made.sendAll(source.stream, interrupted).catch((thrown: unknown) => {
+            throw thrown instanceof QuireError ? thrown : cannotRead(source.name, thrown);
+          });
           return made;
         },
         interrupted,
       );
       progress.stop();
       report(sender, systemClock.monotonicMs() - startMs, args.json);
+      if (sender.hopeless !== undefined) throw sender.hopeless;
     } finally {
       progress.stop();
       source.stream.destroy();
@@ -85,9 +88,12 @@ function openSource(file: string | undefined): Source {
     const { size } = statSync(file);
     return { name: file, stream: createReadStream(file, { highWaterMark: 256 * 1024 }), totalBytes: size };
   } catch (thrown) {
-    throw new QuireError("INVALID_FIELD", `cannot read ${file}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+    throw cannotRead(file, thrown);
   }
 }
+
+const cannotRead = (name: string, thrown: unknown): QuireError =>
+  new QuireError("INVALID_FIELD", `cannot read ${name}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
 
 function report({ acknowledged, failed, bytes }: LineSender, elapsedMs: number, json: boolean): void {
   if (failed > 0) process.exitCode = ExitCode.failed;
