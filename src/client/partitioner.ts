@@ -2,15 +2,25 @@ import { partitionOfKey } from "../base/murmur2.js";
 import type { Random } from "../base/ports.js";
 
 /**
- * Chooses partitions: by key as Kafka's default partitioner does; without a key, one partition for a whole batch, then another, so
- * that batches are large (Kafka's KIP-480, the sticky partitioner). One per topic.
+ * Chooses partitions: by key as Kafka's default partitioner does; without a key, one partition until a batch's bytes went there, then another,
+ * so that batches are large and partitions are used alike (the sticky partitioner of Kafka's KIP-480, as KIP-794 mends it). One per topic.
  */
 export class Partitioner {
   readonly #random: Random;
+  readonly #batchBytes: number;
   #sticky = -1;
+  /** Went to `#sticky` since it was chosen. */
+  #bytes = 0;
 
-  constructor(random: Random) {
+  /** @param batchBytes after so many, records without a key go to another partition */
+  constructor(random: Random, batchBytes: number) {
     this.#random = random;
+    this.#batchBytes = batchBytes;
+  }
+
+  /** Where records without a key go now; negative before the first. */
+  get sticky(): number {
+    return this.#sticky;
   }
 
   /** @param partitions how many the topic has, at least 1 */
@@ -20,10 +30,17 @@ export class Partitioner {
     return this.#sticky;
   }
 
-  /** A batch of `partition` is closed: records without a key go elsewhere from now on, where there is an elsewhere. */
-  batchClosed(partition: number, partitions: number): void {
-    if (partition !== this.#sticky || partitions < 2) return;
+  /** A record without a key went to the sticky partition. */
+  took(bytes: number, partitions: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes >= this.#batchBytes) this.move(partitions);
+  }
+
+  /** Records without a key go elsewhere from now on, where there is an elsewhere. */
+  move(partitions: number): void {
+    this.#bytes = 0;
+    if (this.#sticky < 0 || partitions < 2) return;
     const next = this.#random.below(partitions - 1);
-    this.#sticky = next < partition ? next : next + 1;
+    this.#sticky = next < this.#sticky ? next : next + 1;
   }
 }

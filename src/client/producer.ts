@@ -107,12 +107,8 @@ export class Producer {
     this.#stopped = true;
   }
 
-  /**
-   * Puts a record into the target's open batch. The caller has checked the record's size, and that there is room.
-   *
-   * @returns whether a batch was closed, for records without a key to go elsewhere
-   */
-  append(target: WriteTarget, record: OutgoingRecord, completion: Completion, { sentMs, bytesAtMost, batchBytesMax }: AppendLimits): boolean {
+  /** Puts a record into the target's open batch. The caller has checked the record's size, and that there is room. */
+  append(target: WriteTarget, record: OutgoingRecord, completion: Completion, { sentMs, bytesAtMost, batchBytesMax }: AppendLimits): void {
     const { lane } = target;
     const { deliveryTimeoutMs, batchBytes } = this.#options;
     let batch = lane.open;
@@ -131,7 +127,6 @@ export class Producer {
     const full = batch.bytes >= Math.min(batchBytes, batchBytesMax) || batch.records >= limits.batchRecords;
     if (full) lane.close();
     this.#touch(target);
-    return full;
   }
 
   /** Resolves once everything appended before was answered, one way or the other. */

@@ -36,7 +36,7 @@ export class TopicWriter {
     this.#ports = ports;
     this.#metadata = metadata;
     this.#producer = producer;
-    this.#partitioner = new Partitioner(ports.random);
+    this.#partitioner = new Partitioner(ports.random, options.batchBytes);
   }
 
   /** Whether `write` takes a record at once. */
@@ -114,9 +114,17 @@ export class TopicWriter {
       completion.rejected(refused, 1);
       return;
     }
-    const partition = request.partition ?? this.#partitioner.choose(request.key, route.partitions.length);
-    const closed = this.#producer.append(this.#target(partition), request, completion, { sentMs, bytesAtMost, batchBytesMax: batchBytesMax(route) });
-    if (closed) this.#partitioner.batchClosed(partition, route.partitions.length);
+    const target = this.#target(request.partition ?? this.#choose(request.key, bytesAtMost, route.partitions.length));
+    this.#producer.append(target, request, completion, { sentMs, bytesAtMost, batchBytesMax: batchBytesMax(route) });
+  }
+
+  #choose(key: Uint8Array | undefined, bytes: number, partitions: number): number {
+    if (key !== undefined) return this.#partitioner.choose(key, partitions);
+    // Nothing is under way there, so no batch is made smaller by going elsewhere: a slow producer uses all partitions too.
+    if (this.#targets[this.#partitioner.sticky]?.lane.isEmpty === true) this.#partitioner.move(partitions);
+    const partition = this.#partitioner.choose(undefined, partitions);
+    this.#partitioner.took(bytes, partitions);
+    return partition;
   }
 
   #target(partition: number): WriteTarget {

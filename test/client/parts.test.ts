@@ -53,16 +53,18 @@ test("property: pauses grow to their bound, and a broker's wish is heeded up to 
   );
 });
 
-test("property: a partition is always one of the topic's, the same for a key, and the sticky one changes only with its batch", () => {
+test("property: a partition is always one of the topic's, the same for a key, and the sticky one changes only once a batch's bytes went there", () => {
   fc.assert(
     fc.property(fc.uint8Array(), fc.integer({ min: 1, max: 50 }), (key, partitions) => {
-      const partitioner = new Partitioner(systemRandom);
+      const partitioner = new Partitioner(systemRandom, 1_000);
       const chosen = partitioner.choose(key, partitions);
       assert.ok(chosen >= 0 && chosen < partitions);
       assert.equal(partitioner.choose(key, partitions), chosen);
       const sticky = partitioner.choose(undefined, partitions);
       assert.equal(partitioner.choose(undefined, partitions), sticky);
-      partitioner.batchClosed(sticky, partitions);
+      partitioner.took(999, partitions);
+      assert.equal(partitioner.choose(undefined, partitions), sticky);
+      partitioner.took(1, partitions);
       const next = partitioner.choose(undefined, partitions);
       assert.ok(next >= 0 && next < partitions);
       assert.equal(next === sticky, partitions === 1);

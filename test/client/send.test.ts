@@ -74,6 +74,22 @@ test("keys choose partitions as Kafka's default partitioner does; records withou
   assert.equal(new Set(together.map((result) => result.partition)).size, 1);
 });
 
+test("records without a key use every partition alike, of a slow producer and of a fast one", async (context) => {
+  const { cluster, quire } = await connected(context, { batchBytes: 4_096 });
+  for (const name of ["slow", "fast"]) cluster.createTopic(name, 4);
+  const count = (name: string): number[] => [0, 1, 2, 3].map((partition) => cluster.records(name, partition).length);
+  for (let sent = 0; sent < 40; sent += 1) await quire.topic<string>("slow").send("x");
+  assert.ok(
+    count("slow").every((records) => records > 0),
+    String(count("slow")),
+  );
+  await Promise.all(Array.from({ length: 20_000 }, () => quire.topic<string>("fast").send("x")));
+  assert.ok(
+    count("fast").every((records) => records > 2_000),
+    String(count("fast")),
+  );
+});
+
 test("sendAll sends many with one promise, tells its progress, and says where they are", async (context) => {
   const { cluster, quire } = await connected(context);
   cluster.createTopic("t", 2);
