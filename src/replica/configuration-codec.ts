@@ -18,14 +18,25 @@ interface ConfigurationJson extends QuorumSetJson {
 }
 
 const memberToJson = (member: Member): MemberJson => [member.replicaId, member.nodeId];
-const memberFromJson = ([replica, node]: MemberJson): Member => ({ replicaId: replicaId(replica), nodeId: nodeId(node) });
+const isId = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) > 0;
+
+function membersFromJson(json: unknown): readonly Member[] {
+  if (!Array.isArray(json)) throw new QuireError("LOG_CORRUPT", "a configuration entry lacks a list of members");
+  return json.map((member: unknown) => {
+    const [replica, node] = Array.isArray(member) ? (member as unknown[]) : [];
+    if (isId(replica) && isId(node)) return { replicaId: replicaId(replica), nodeId: nodeId(node) };
+    throw new QuireError("LOG_CORRUPT", "a configuration entry names a member without a replica id and a node id");
+  });
+}
+
 const setToJson = (set: QuorumSet): QuorumSetJson => ({ voters: set.voters.map(memberToJson), w: set.w, r: set.r });
 
 /** An empty set is that of a replica which knows nothing yet; every other must be safe. */
 function setFromJson(json: QuorumSetJson): QuorumSet {
-  const problem = json.voters.length === 0 ? undefined : quorumProblem({ n: json.voters.length, w: json.w, r: json.r });
+  const voters = membersFromJson(json.voters);
+  const problem = voters.length === 0 ? undefined : quorumProblem({ n: voters.length, w: json.w, r: json.r });
   if (problem !== undefined) throw new QuireError("LOG_CORRUPT", `a configuration entry is unsafe: ${problem}`);
-  return { voters: json.voters.map(memberFromJson), w: json.w, r: json.r };
+  return { voters, w: json.w, r: json.r };
 }
 
 export function encodeConfiguration(configuration: Configuration): Buffer {
@@ -46,8 +57,8 @@ export function decodeConfiguration(body: Buffer): Configuration {
   } catch (cause) {
     throw new QuireError("LOG_CORRUPT", "a configuration entry is not readable", { cause });
   }
-  if (json?.v !== 1 || !Array.isArray(json.voters) || !Array.isArray(json.learners)) {
+  if (json?.v !== 1) {
     throw new QuireError("LOG_CORRUPT", `a configuration entry has version ${String(json?.v)}; this build reads version 1`);
   }
-  return { ...setFromJson(json), learners: json.learners.map(memberFromJson), ...(json.incoming && { incoming: setFromJson(json.incoming) }) };
+  return { ...setFromJson(json), learners: membersFromJson(json.learners), ...(json.incoming && { incoming: setFromJson(json.incoming) }) };
 }
