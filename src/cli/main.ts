@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command `quire`. */
+import { readFileSync } from "node:fs";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { checkEnvironment } from "../config/resolve.js";
@@ -29,6 +30,9 @@ const commands = [
   configCommand,
 ];
 
+// This package's own: yargs would take that of whatever project it is run in.
+const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { version: string };
+
 endQuietlyWithoutReader();
 try {
   checkEnvironment(process.env);
@@ -42,7 +46,7 @@ try {
     .fail(refuseUsage({ usage: "COMMAND", commands: commands.map(wordOf) }))
     .help()
     .alias("h", "help")
-    .version()
+    .version(version)
     .wrap(Math.min(120, process.stdout.columns ?? 120))
     .epilogue(EXIT_CODES_HELP)
     .parseAsync();

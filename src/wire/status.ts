@@ -195,7 +195,9 @@ export function fromGrpcError(thrown: unknown): QuireError {
   // grpc-js tells a stream that the other side reset by INTERNAL or, as "Call cancelled", by CANCELLED: the broker is gone.
   const reset = /RST_STREAM|GOAWAY|ECONNRESET|socket hang up|^Call cancelled$/.test(thrown.details);
   const reason = reset && thrown.code !== GrpcStatus.DEADLINE_EXCEEDED ? "BROKER_UNREACHABLE" : reasonOfCode(thrown.code);
-  return new QuireError(reason, thrown.details || thrown.message, { cause: thrown, details: { grpcStatus: thrown.code } });
+  // Its words end with a heading for notes that there seldom are.
+  const message = (thrown.details || thrown.message).replace(/\.? Resolution note: *$/, "");
+  return new QuireError(reason, message, { cause: thrown, details: { grpcStatus: thrown.code } });
 }
 
 interface GrpcError extends Error {

@@ -14,15 +14,17 @@ export interface Ran {
 export interface RunQuireOptions {
   readonly input?: string | Buffer;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Where it runs; default: here. */
+  readonly folder?: string;
   /** It is killed then, with `code` SIGKILL; default: never. */
   readonly timeoutMs?: number;
   /** Called with the process and everything it has written to standard output so far. */
   readonly onOutput?: (child: ChildProcess, stdout: string) => void;
 }
 
-export function runQuire(args: readonly string[], { input, environment = {}, timeoutMs, onOutput }: RunQuireOptions = {}): Promise<Ran> {
+export function runQuire(args: readonly string[], { input, environment = {}, folder, timeoutMs, onOutput }: RunQuireOptions = {}): Promise<Ran> {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("QUIRE_")));
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...inherited, ...environment }, timeout: timeoutMs, killSignal: "SIGKILL" });
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env: { ...inherited, ...environment }, timeout: timeoutMs, killSignal: "SIGKILL" });
   const written = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk: Buffer) => {
     written.stdout += chunk.toString();

@@ -64,7 +64,7 @@ test("a user starts a cluster, uses it, loses a broker, goes on, stops it, and f
 
   assert.match(await good(["topic", "create", "orders", "--partitions", "3"]), /3 partitions, N=3 W=2 R=2/);
   await good(["produce", "orders"], "one\ntwo\nthree\n");
-  assert.match(await good(["topic", "explain", "orders"]), /Now each of its 3 partitions \(all replicas up\): 1 broker may fail/);
+  assert.match(await good(["topic", "explain", "orders"]), /Now each of its 3 partitions \(all replicas up\) goes on when one broker fails/);
   assert.match(await good(["topic", "describe", "orders"]), /PARTITION +LEADER/);
   assert.match(await good(["topic", "list"]), /orders +3 +3 +2 +2/);
   assert.match(await good(["cluster", "status"]), /Every partition has a leader and all its replicas/);

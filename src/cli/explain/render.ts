@@ -37,9 +37,9 @@ export function renderNow(states: readonly Now[]): string {
 function sentenceOf({ state, down, mayStillFail }: Now): string {
   const missing = down.length === 0 ? "all replicas up" : `${down.length === 1 ? "broker" : "brokers"} ${down.join(", ")} down`;
   if (state === "stopped") return `(${missing}) cannot be written now.`;
-  const more =
-    mayStillFail === 0 ? "no more broker may fail" : `${mayStillFail} ${down.length > 0 ? "more " : ""}broker${mayStillFail === 1 ? "" : "s"} may fail`;
-  return `(${missing}): ${more} before it may stop.`;
+  const more = down.length > 0 ? "more " : "";
+  if (mayStillFail === 0) return `(${missing}) stops when one ${more}broker fails.`;
+  return `(${missing}) goes on when ${mayStillFail === 1 ? `one ${more}broker fails` : `${mayStillFail} ${more}brokers fail`}.`;
 }
 
 function name(partitions: readonly number[], total: number): string {
