@@ -44,7 +44,7 @@ test("a broker that joins later is seen, gets replicas of new topics, and its vo
   assert.deepEqual([created.writeQuorum, created.readQuorum], [3, 3]);
   for (const { replicas } of created.partitionStates) assert.deepEqual([...replicas].sort(), [1, 2, 3, 4]);
   await topic.transferLeader(0, late.nodeId);
-  assert.equal((await topic.partitions())[0]?.leader, late.nodeId);
+  await until("the late broker is known to lead", async () => (await topic.partitions())[0]?.leader === late.nodeId);
 
   const workload = new Workload(topic);
   await goesOn(workload, "by four");
