@@ -5,7 +5,7 @@ import { type DescribeClusterResponse, FlushMode, type TopicMessage } from "../w
 import { adminService, clusterService } from "../wire/services.js";
 import type { CallLimits } from "./calls.js";
 import type { Metadata } from "./metadata.js";
-import { checkNames } from "./options.js";
+import { checkNames, refuse } from "./options.js";
 
 /** Absent keeps the broker's default; bounds are in `proto/quire/v1/admin.proto`. */
 export interface TopicSettings {
@@ -74,7 +74,9 @@ export interface TopicDescription {
 export type ClusterDescription = DescribeClusterResponse;
 
 const LIMIT_NAMES = ["timeoutMs", "signal"];
-const SETTING_NAMES = ["retentionMs", "retentionBytes", "segmentBytes", "segmentAgeMs", "flush", "flushIntervalMs", "batchBytesMax"] as const;
+const COUNT_NAMES = ["partitions", "replicas", "writeQuorum", "readQuorum"] as const;
+const NUMBER_NAMES = ["retentionMs", "retentionBytes", "segmentBytes", "segmentAgeMs", "flushIntervalMs", "batchBytesMax"] as const;
+const SETTING_NAMES = [...NUMBER_NAMES, "flush"] as const;
 const UPDATE_NAMES = ["partitions", "writeQuorum", "readQuorum", "settings"] as const;
 const CREATE_NAMES = [...UPDATE_NAMES, "replicas", "validateOnly", "ifNotExists", ...LIMIT_NAMES];
 const PAGE_SIZE = 1_000;
@@ -93,6 +95,7 @@ export class Admin {
     checkTopicName(name);
     checkNames("create", options, CREATE_NAMES);
     checkNames("settings", options.settings ?? {}, SETTING_NAMES);
+    checkNumbers(options);
     const { partitions, replicas, writeQuorum, readQuorum, settings } = options;
     const topic = { name, partitions, replicas, writeQuorum, readQuorum, settings: settingsMessage(settings ?? {}) };
     // An attempt whose answer was lost may have created it; then "exists already" is what we wanted to hear.
@@ -133,6 +136,7 @@ export class Admin {
   async updateTopic(name: string, change: UpdateTopicOptions): Promise<TopicDescription> {
     checkNames("update", change, [...UPDATE_NAMES, ...LIMIT_NAMES]);
     checkNames("settings", change.settings ?? {}, SETTING_NAMES);
+    checkNumbers(change);
     const { partitions, writeQuorum, readQuorum, settings = {} } = change;
     const top = UPDATE_NAMES.filter((field) => field !== "settings" && change[field] !== undefined).map(snakeCase);
     const inner = SETTING_NAMES.filter((field) => settings[field] !== undefined).map(
@@ -160,11 +164,15 @@ export class Admin {
 
   /** Moves a partition's leadership to another of its replicas. */
   async transferLeader(topic: string, partition: number, nodeId: number, limits: CallLimits): Promise<void> {
+    checkWhole("partition", partition, 0);
+    checkWhole("nodeId", nodeId, 1);
     await this.#metadata.calls.call(adminService.TransferLeader, { topic, partition, nodeId }, this.#limits(limits));
   }
 
   /** Forgets records before an offset; returns the first that readers may ask for now. */
   async trim(topic: string, partition: number, beforeOffset: number, limits: CallLimits): Promise<number> {
+    checkWhole("partition", partition, 0);
+    checkWhole("beforeOffset", beforeOffset, 0);
     const { logStartOffset } = await this.#metadata.calls.call(adminService.TrimRecords, { topic, partition, beforeOffset }, this.#limits(limits));
     return logStartOffset;
   }
@@ -193,6 +201,25 @@ function present<T>(value: T | null, what: string): T {
   return value;
 }
 
+/**
+ * What the encoding would bend: it cuts fractions off, and 0 partitions means the default. Upper bounds are the broker's to check.
+ *
+ * @throws QuireError INVALID_SETTING
+ */
+function checkNumbers(options: CreateTopicOptions): void {
+  const { settings = {} } = options;
+  for (const name of COUNT_NAMES) checkWhole(name, options[name], 1);
+  for (const name of NUMBER_NAMES) checkWhole(`settings.${name}`, settings[name], 0);
+  if (settings.flush !== undefined && settings.flush !== "batch" && settings.flush !== "interval") {
+    refuse("settings.flush", `settings.flush is ${JSON.stringify(settings.flush)}; use "batch" or "interval"`);
+  }
+}
+
+function checkWhole(name: string, value: number | undefined, min: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= min)) return;
+  refuse(name, `${name} is ${String(value)}; use a whole number from ${min} on`);
+}
+
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 function settingsMessage({ flush, ...others }: TopicSettings): Partial<NonNullable<TopicMessage["settings"]>> {
@@ -201,10 +228,15 @@ function settingsMessage({ flush, ...others }: TopicSettings): Partial<NonNullab
 
 function description(topic: TopicMessage): TopicDescription {
   const { partitionStates, settings, ...rest } = topic;
-  const { flushMode = FlushMode.unspecified, ...others } = settings ?? {};
+  const numbers: { -readonly [Name in (typeof NUMBER_NAMES)[number]]?: number } = {};
+  for (const name of NUMBER_NAMES) {
+    // By name: the decoder adds names of its own for optional fields.
+    const value = settings?.[name];
+    if (value !== undefined) numbers[name] = value;
+  }
   return {
     ...rest,
-    settings: { ...others, flush: flushMode === FlushMode.interval ? "interval" : "batch" },
+    settings: { ...numbers, flush: settings?.flushMode === FlushMode.interval ? "interval" : "batch" },
     partitionStates: partitionStates.map(({ partition, replicaNodeIds, leaderNodeId, term }) => ({
       partition,
       replicas: replicaNodeIds,

@@ -59,6 +59,22 @@ test("a topic that was just created can be written to, although the watched brok
   await topic.send("x");
 });
 
+test("numbers that the encoding would bend are refused, and a description holds only what it names", async (context) => {
+  const { quire } = await connected(context);
+  const topic = quire.topic("bent");
+  await assert.rejects(topic.create({ partitions: 1.5 }), /partitions is 1.5; use a whole number from 1 on/);
+  await assert.rejects(topic.create({ partitions: 0 }), { reason: "INVALID_SETTING" });
+  await assert.rejects(topic.create({ settings: { retentionMs: Number.NaN } }), /settings.retentionMs is NaN/);
+  await assert.rejects(topic.create({ settings: { flush: "never" as "batch" } }), /settings.flush is "never"; use "batch" or "interval"/);
+  await assert.rejects(topic.trim(0, 0.5), /beforeOffset is 0.5/);
+  await assert.rejects(topic.transferLeader(0, -1), /nodeId is -1/);
+  const { settings } = await topic.create({ settings: { retentionMs: 60_000 } });
+  assert.deepEqual(
+    Object.keys(settings).filter((name) => name.startsWith("_")),
+    [],
+  );
+});
+
 test("works from CommonJS, and after close the process ends by itself", async (context) => {
   const { cluster, stop } = await startFakeCluster();
   context.after(stop);
