@@ -25,7 +25,7 @@ interface Process {
 }
 
 /** A broker: its disk lasts, its process comes and goes. */
-export interface Broker {
+interface Broker {
   readonly id: NodeId;
   files: FaultyFiles;
   disk: MemoryStore;
@@ -78,7 +78,9 @@ export class FaultyCluster {
   async start(broker: Broker): Promise<void> {
     const { cacheBytes, initial, logSettings, random } = this.#options;
     const clock = new FakeClock();
-    const store = new FaultyStore(broker.disk, () => random.below(4));
+    // Some disks are slow, so that everything else goes on meanwhile.
+    const turnsMax = random.oneIn(3) ? 60 : 4;
+    const store = new FaultyStore(broker.disk, () => random.below(turnsMax));
     const logs = new SegmentedLogs({ files: broker.files, clock, folder: "/data/logs", store, cacheBytes });
     const process = { host: this.#host(broker, { clock, store, logs }), clock, store };
     broker.process = process;

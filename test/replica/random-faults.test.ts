@@ -87,7 +87,7 @@ class Run {
       ...times(some(1), () => this.#failDisk()),
       ...times(some(2), () => this.#cut()),
       ...times(3, () => this.#heal()),
-      ...times(some(3), () => this.#trim()),
+      ...times(some(6), () => this.#trim()),
       ...times(this.#mayHalt ? some(2) : 0, () => this.#reconfigure()),
       ...times(some(2), () => this.#transfer()),
       ...times(4, () => this.#read()),
