@@ -1,3 +1,5 @@
+import { crc32 } from "node:zlib";
+
 /** How a batch's body is compressed; the numbers are the ones on the wire and on disk. */
 export const Compression = { none: 0, gzip: 1, lz4: 2, zstd: 3 } as const;
 export type CompressionName = keyof typeof Compression;
@@ -27,3 +29,18 @@ export interface RecordBatchHeader {
   /** Bytes of the body before compression; equal to the body's length when it is not compressed. */
   readonly uncompressedBytes: number;
 }
+
+/** What is said of an uncompressed body: nothing of a producer, the normal lane. Without `about`, of an entry that carries no records. */
+export const plainHeader = (
+  body: Uint8Array,
+  about: Pick<RecordBatchHeader, "recordCount" | "baseTimestampMs" | "maxTimestampMs"> = { recordCount: 0, baseTimestampMs: 0, maxTimestampMs: 0 },
+): RecordBatchHeader => ({
+  ...about,
+  compression: Compression.none,
+  producerId: 0,
+  producerEpoch: 0,
+  baseSequence: 0,
+  priority: 0,
+  crc32: crc32(body),
+  uncompressedBytes: body.length,
+});

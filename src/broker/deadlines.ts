@@ -43,6 +43,27 @@ export class Deadlines {
     return slot;
   }
 
+  /** What `begin` settles, or a rejection with `late` once `delayMs` are over. */
+  within<T>(delayMs: number, late: () => Error, begin: (resolve: (value: T) => void, reject: (error: Error) => void) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const entry = { expire: () => reject(late()) };
+      const slot = this.add(entry, delayMs);
+      const settled = (): void => {
+        slot.delete(entry);
+      };
+      begin(
+        (value) => {
+          settled();
+          resolve(value);
+        },
+        (error) => {
+          settled();
+          reject(error);
+        },
+      );
+    });
+  }
+
   /** Forgets everything without calling anyone. */
   close(): void {
     this.#slots.clear();

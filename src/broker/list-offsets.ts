@@ -54,30 +54,19 @@ function checkKept(at: TopicPartition, replica: Replica, wanted: Offset): Offset
   });
 }
 
-/** Waits until R replicas confirmed that this is the leader still. */
-async function confirm({ keeper, deadlines, confirmMsMax }: ListOffsetOptions, at: TopicPartition, replica: Replica): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const timeout = {
-      expire: () =>
-        reject(
-          new QuireError(
-            "QUORUM_UNAVAILABLE",
-            `too few replicas of ${at.topic}/${at.partition} confirmed within ${confirmMsMax} ms that broker ${keeper.self} leads it`,
-            {
-              details: { topic: at.topic, partition: at.partition },
-              retryAfterMs: 500,
-            },
-          ),
-        ),
-    };
-    const slot = deadlines.add(timeout, confirmMsMax);
-    replica
-      .readIndex()
-      .then(
-        () => resolve(),
-        (error: Error) => reject(keeper.explain(at, error)),
-      )
-      .finally(() => slot.delete(timeout));
+/** Waits until R replicas confirmed that this is the leader still. @throws QuireError QUORUM_UNAVAILABLE */
+function confirm({ keeper, deadlines, confirmMsMax }: ListOffsetOptions, at: TopicPartition, replica: Replica): Promise<void> {
+  const late = (): QuireError =>
+    new QuireError(
+      "QUORUM_UNAVAILABLE",
+      `too few replicas of ${at.topic}/${at.partition} confirmed within ${confirmMsMax} ms that broker ${keeper.self} leads it; try again when more are up`,
+      { details: { topic: at.topic, partition: at.partition }, retryAfterMs: 500 },
+    );
+  return deadlines.within<void>(confirmMsMax, late, (resolve, reject) => {
+    replica.readIndex().then(
+      () => resolve(),
+      (error: Error) => reject(keeper.explain(at, error)),
+    );
   });
 }
 

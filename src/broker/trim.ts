@@ -24,20 +24,12 @@ export async function trim({ keeper, deadlines, timeoutMs }: TrimOptions, at: To
     });
   }
   if (before <= earliestOffset(replica)) return earliestOffset(replica);
-  await new Promise<void>((resolve, reject) => {
-    const timeout = {
-      expire: () =>
-        reject(
-          new QuireError(
-            "WRITE_OUTCOME_UNKNOWN",
-            `the trim of ${at.topic}/${at.partition} was not confirmed within ${timeoutMs} ms; repeating it does no harm`,
-            { details },
-          ),
-        ),
-    };
-    const slot = deadlines.add(timeout, timeoutMs);
+  const late = (): QuireError =>
+    new QuireError("WRITE_OUTCOME_UNKNOWN", `the trim of ${at.topic}/${at.partition} was not confirmed within ${timeoutMs} ms; repeating it does no harm`, {
+      details,
+    });
+  await deadlines.within<void>(timeoutMs, late, (resolve, reject) => {
     replica.propose({ kind: EntryKind.trim, body: encodeTrimEntry(before) }, (outcome) => {
-      slot.delete(timeout);
       if (outcome instanceof Error) reject(keeper.explain(at, outcome));
       else resolve();
     });

@@ -1,8 +1,7 @@
 /** A batch being filled, sent and answered; and whom its answer concerns. */
-import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.js";
 import type { QuireError } from "../base/errors.js";
-import { Compression, type RecordBatchHeader } from "../base/record-batch.js";
+import { plainHeader, type RecordBatchHeader } from "../base/record-batch.js";
 import { type HeaderContent, RecordsEncoder } from "../wire/records-codec.js";
 import type { LaneBatch } from "./lane.js";
 
@@ -117,19 +116,7 @@ export class OutgoingBatch implements LaneBatch {
     const body = this.#encoder.take();
     this.#pool.giveBack(this.#encoder);
     this.#encoder = undefined;
-    return {
-      recordCount: this.#records,
-      compression: Compression.none,
-      baseTimestampMs: this.#baseTimestampMs,
-      maxTimestampMs: this.#maxTimestampMs,
-      producerId: 0,
-      producerEpoch: 0,
-      baseSequence: 0,
-      priority: 0,
-      crc32: crc32(body),
-      uncompressedBytes: body.length,
-      body,
-    };
+    return { ...plainHeader(body, { recordCount: this.#records, baseTimestampMs: this.#baseTimestampMs, maxTimestampMs: this.#maxTimestampMs }), body };
   }
 
   acknowledge(baseOffset: number): void {

@@ -1,7 +1,7 @@
 import { QuireError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import { partitionOfKey } from "../base/murmur2.js";
-import { type AcksName, Compression } from "../base/record-batch.js";
+import { type AcksName, plainHeader } from "../base/record-batch.js";
 import { walkRecords } from "../base/records-walk.js";
 import { InflightBytes } from "../broker/inflight-bytes.js";
 import type { OfferedBatch, ProduceResult } from "../broker/types.js";
@@ -186,19 +186,7 @@ function encodeBatch({ records, positions }: Part, now: number, recordBytesMax: 
   const body = encoder.take();
   const walk = walkRecords(body);
   if (walk !== undefined && walk.largestBytes > recordBytesMax) refuseLargeRecord(positions[walk.largest] ?? 0, walk.largestBytes, recordBytesMax);
-  return {
-    recordCount: records.length,
-    compression: Compression.none,
-    baseTimestampMs,
-    maxTimestampMs,
-    producerId: 0,
-    producerEpoch: 0,
-    baseSequence: 0,
-    priority: 0,
-    crc32: undefined,
-    uncompressedBytes: body.length,
-    body,
-  };
+  return { ...plainHeader(body, { recordCount: records.length, baseTimestampMs, maxTimestampMs }), body };
 }
 
 function refuseLargeRecord(position: number, bytes: number, limit: number): never {

@@ -1,9 +1,9 @@
 /** Any envelope that a broker may send. */
-import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { EntryKind } from "../../src/base/entry-kind.js";
 import type { Frame } from "../../src/base/frame.js";
 import { logIndex, nodeId, offset, replicaId, replicaSetId, term } from "../../src/base/ids.js";
+import { plainHeader } from "../../src/base/record-batch.js";
 import { encodeConfiguration } from "../../src/replica/configuration-codec.js";
 import type { Configuration, ReplicaEnvelope } from "../../src/replica/types.js";
 import { record } from "../wire/message-arbitraries.js";
@@ -42,18 +42,11 @@ const append: fc.Arbitrary<Message> = fc
         term: term(termOf),
         kind: item.kind,
         baseOffset: offset(first),
-        batch: {
+        batch: plainHeader(body, {
           recordCount: item.kind === EntryKind.records ? item.records : 0,
-          compression: 0,
           baseTimestampMs: item.timestamp,
           maxTimestampMs: item.timestamp,
-          producerId: 0,
-          producerEpoch: 0,
-          baseSequence: 0,
-          priority: 0,
-          crc32: crc32(body),
-          uncompressedBytes: body.length,
-        },
+        }),
         body,
       };
       const entry = { index: payload.index, term: payload.term, kind: item.kind, payload };
@@ -117,18 +110,7 @@ export const heartbeatEnvelope = (round: number, set = 1): ReplicaEnvelope => ({
 
 export function appendEnvelope(bodyBytes: number, round: number): ReplicaEnvelope {
   const body = Buffer.alloc(bodyBytes, round);
-  const batch = {
-    recordCount: 1,
-    compression: 0,
-    baseTimestampMs: 0,
-    maxTimestampMs: 0,
-    producerId: 0,
-    producerEpoch: 0,
-    baseSequence: 0,
-    priority: 0,
-    crc32: crc32(body),
-    uncompressedBytes: bodyBytes,
-  } as const;
+  const batch = plainHeader(body, { recordCount: 1, baseTimestampMs: 0, maxTimestampMs: 0 });
   const payload: Frame = { index: logIndex(round + 1), term: term(1), kind: EntryKind.records, baseOffset: offset(round), batch, body };
   return {
     replicaSetId: replicaSetId(1),

@@ -1,5 +1,4 @@
-import { crc32 } from "node:zlib";
-import type { RecordBatchHeader } from "../../src/base/record-batch.js";
+import { plainHeader, type RecordBatchHeader } from "../../src/base/record-batch.js";
 import type { OfferedBatch } from "../../src/broker/types.js";
 import { RecordsEncoder } from "../../src/wire/records-codec.js";
 
@@ -11,16 +10,7 @@ export function batchOf(values: readonly string[], change: Partial<OfferedBatch>
   for (const value of values) encoder.append(undefined, value, 0);
   const body = encoder.take();
   return {
-    recordCount: values.length,
-    compression: 0,
-    baseTimestampMs: BASE_TIMESTAMP_MS,
-    maxTimestampMs: BASE_TIMESTAMP_MS,
-    producerId: 0,
-    producerEpoch: 0,
-    baseSequence: 0,
-    priority: 0,
-    crc32: crc32(body),
-    uncompressedBytes: body.length,
+    ...plainHeader(body, { recordCount: values.length, baseTimestampMs: BASE_TIMESTAMP_MS, maxTimestampMs: BASE_TIMESTAMP_MS }),
     body,
     ...change,
   };
