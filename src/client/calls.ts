@@ -8,9 +8,6 @@ import type { ClientOptions } from "./options.js";
 import { abortable, type ClientPorts, pause } from "./ports.js";
 import { mayRetryRead, retryDelayMs } from "./retry.js";
 
-/** A broker that cannot be connected to for so long is left for the next one. */
-const CONNECT_MS_MAX = 2_000;
-
 export interface CallLimits {
   /** Retries included; default: `requestTimeoutMs`, for administration `adminTimeoutMs`. */
   readonly timeoutMs?: number;
@@ -58,7 +55,7 @@ export class Calls {
       let sent = false;
       try {
         const leftMs = Math.max(1, deadlineMs - clock.monotonicMs());
-        const client = await abortable(this.#connections.ready(address, "control", Math.min(leftMs, CONNECT_MS_MAX)), signal);
+        const client = await abortable(this.#connections.ready(address, "control", leftMs), signal);
         sent = true;
         const response = await callUnary(client, method, request, { deadline: clock.wallMs() + Math.max(1, deadlineMs - clock.monotonicMs()), signal });
         this.#preferred = address;

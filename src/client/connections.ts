@@ -7,6 +7,9 @@ import type { ClientOptions } from "./options.js";
 
 export type Purpose = "control" | "write" | "read";
 
+/** A broker that cannot be connected to for so long is given up. A unary call has others to ask; a stream is for one leader. */
+const CONNECT_MS_MAX: Readonly<Record<Purpose, number>> = { control: 2_000, write: 5_000, read: 5_000 };
+
 export class Connections {
   readonly #options: ClientOptions;
   readonly #clock: Clock;
@@ -35,7 +38,8 @@ export class Connections {
    *
    * @throws QuireError BROKER_UNREACHABLE at the first failure to connect; the channel goes on trying by itself
    */
-  async ready(address: string, purpose: Purpose, timeoutMs: number): Promise<grpc.Client> {
+  async ready(address: string, purpose: Purpose, withinMs: number = Number.POSITIVE_INFINITY): Promise<grpc.Client> {
+    const timeoutMs = Math.min(withinMs, CONNECT_MS_MAX[purpose]);
     const client = this.client(address, purpose);
     const channel = client.getChannel();
     const deadline = this.#clock.wallMs() + timeoutMs;

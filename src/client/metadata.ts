@@ -20,7 +20,6 @@ import { retryDelayMs } from "./retry.js";
 /** A broker's view may be a little behind: a topic is missing only when it still is after so long. */
 const MISSING_TOPIC_MS = 1_000;
 const MISSING_TOPIC_RETRY_MS = 100;
-const CONNECT_MS_MAX = 2_000;
 
 export class Metadata {
   readonly cache = new MetadataCache();
@@ -138,7 +137,7 @@ export class Metadata {
 
   /** Watches at one broker until that ends, whatever the reason. */
   async #watch(address: string, gotSnapshot: () => void): Promise<never> {
-    const client = await this.#connections.ready(address, "control", CONNECT_MS_MAX);
+    const client = await this.#connections.ready(address, "control");
     const { clock } = this.#ports;
     let heardMs = clock.monotonicMs();
     const call = openServerStream(client, clusterService.WatchMetadata, {});

@@ -17,7 +17,6 @@ const MESSAGE_BYTES = MIB;
 const WRITING_BYTES_MAX = 2 * MIB;
 /** A message's envelope around one batch, at most: topic name, numbers, tags. */
 const ENVELOPE_BYTES = 512;
-const CONNECT_MS_MAX = 5_000;
 
 export interface OutgoingProduce {
   readonly topic: string;
@@ -75,7 +74,7 @@ export class ProduceStream<Token> {
   open(): void {
     if (this.#opening || this.#call !== undefined) return;
     this.#opening = true;
-    this.#connections.ready(this.address, "write", CONNECT_MS_MAX).then(
+    this.#connections.ready(this.address, "write").then(
       (client) => {
         this.#opening = false;
         this.#begin(openBidi(client, produceService.Produce));

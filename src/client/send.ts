@@ -74,9 +74,20 @@ function keyBytes(key: unknown): Uint8Array {
 
 function headerList(headers: Headers | undefined): readonly HeaderContent[] {
   if (headers === undefined) return NO_HEADERS;
-  return Array.isArray(headers)
+  const list = Array.isArray(headers)
     ? (headers as readonly HeaderContent[])
     : Object.entries(headers as Record<string, string | Uint8Array>).map(([key, value]) => ({ key, value }));
+  if (list.length > limits.headersPerRecord) refuseHeaders(`a record has ${list.length} headers; the limit is ${limits.headersPerRecord}`);
+  for (const { key, value } of list) {
+    const isContent = typeof value === "string" || value instanceof Uint8Array;
+    if (typeof key !== "string" || !isContent)
+      refuseHeaders(`header ${String(key)} is ${typeof value}; a header has text for a key, and text or bytes for a value`);
+  }
+  return list;
+}
+
+function refuseHeaders(description: string): never {
+  throw new QuireError("INVALID_FIELD", description, { fields: [{ field: "headers", description }] });
 }
 
 /** One record's promise. */

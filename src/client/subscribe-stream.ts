@@ -8,8 +8,6 @@ import { fetchService } from "../wire/services.js";
 import { fromGrpcError } from "../wire/status.js";
 import type { Connections } from "./connections.js";
 
-const CONNECT_MS_MAX = 5_000;
-
 export interface SubscribeStreamEvents {
   /** Subscriptions may be added. */
   onOpen(): void;
@@ -61,7 +59,7 @@ export class SubscribeStream {
   open(): void {
     if (this.#opening || this.#call !== undefined || this.#closed) return;
     this.#opening = true;
-    this.#connections.ready(this.address, "read", CONNECT_MS_MAX).then(
+    this.#connections.ready(this.address, "read").then(
       (client) => {
         this.#opening = false;
         if (!this.#closed) this.#begin(openBidi(client, fetchService.Subscribe));

@@ -172,6 +172,8 @@ test("misspelt options and bad values are refused and name the remedy", async (c
   await assert.rejects(send({ partition: 2 }), { reason: "PARTITION_NOT_FOUND" });
   await assert.rejects(send({ timestampMs: 1.5 }), { reason: "INVALID_SETTING" });
   await assert.rejects(send({ timestampMs: 9e15 }), { reason: "INVALID_SETTING" });
+  await assert.rejects(send({ headers: { a: 5 as unknown as string } }), { reason: "INVALID_FIELD" });
+  await assert.rejects(send({ headers: Array.from({ length: 101 }, () => ({ key: "a", value: "b" })) }), { reason: "INVALID_FIELD" });
   await assert.rejects(topic.send(undefined), { reason: "INVALID_FIELD" });
   await assert.rejects(topic.send(1n), TypeError);
   assert.throws(() => quire.topic("UPPER"), { reason: "INVALID_NAME" });
