@@ -18,6 +18,7 @@ import type {
 import type { Empty, Init } from "../wire/messages.js";
 import { adminService } from "../wire/services.js";
 import { decodePageToken, encodePageToken, parseCreateTopic, parseUpdateTopic } from "./admin-requests.js";
+import { awaitView } from "./await-view.js";
 import type { CallContext } from "./call-context.js";
 import { checkReady, type Edge } from "./edge.js";
 import { topicMessage } from "./metadata-messages.js";
@@ -135,19 +136,7 @@ function existingTopic(view: ClusterView, name: string): TopicInfo {
 }
 
 /** Resolves when this broker's view shows what was done, or when it has taken too long: done it is in any case. */
-function visible({ view, clock }: Edge, context: CallContext, shows: (view: ClusterView) => boolean): Promise<void> {
-  if (shows(view)) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = (): void => {
-      unwatch();
-      timer.cancel();
-      context.signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const unwatch = view.watch(() => {
-      if (shows(view)) end();
-    });
-    const timer = clock.after(Math.min(VISIBLE_MS_MAX, context.remainingMs() * 0.9), end);
-    context.signal.addEventListener("abort", end, { once: true });
-  });
+async function visible(edge: Edge, context: CallContext, shows: (view: ClusterView) => boolean): Promise<void> {
+  if (shows(edge.view)) return;
+  await awaitView(edge, Math.min(VISIBLE_MS_MAX, context.remainingMs() * 0.9), context.signal, () => shows(edge.view));
 }

@@ -6,6 +6,7 @@ import type { ClusterView, TopicPartition } from "../cluster/view.js";
 import { type CallOptions, callUnary } from "../wire/call.js";
 import type { Init } from "../wire/messages.js";
 import type { UnaryMethod } from "../wire/method.js";
+import { awaitView } from "./await-view.js";
 import { type CallContext, FORWARDED_KEY } from "./call-context.js";
 
 export interface ForwarderOptions {
@@ -55,7 +56,8 @@ export class Forwarder {
       if ("answer" in error) return error.answer;
       const leftMs = giveUpMs - clock.monotonicMs();
       if (context.signal.aborted || leftMs <= 0) throw error.refusal;
-      await this.#change(Math.min(pauseMs, leftMs), context.signal);
+      // After a pause at the latest: that a new leader is ready shows nowhere.
+      await awaitView(this.#options, Math.min(pauseMs, leftMs), context.signal, () => true);
     }
   }
 
@@ -116,21 +118,6 @@ export class Forwarder {
       client.close();
       this.#clients.delete(address);
     }
-  }
-
-  /** Resolves when the cluster looks different, after `pauseMs` at the latest: that a new leader is ready shows nowhere. */
-  #change(pauseMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        unwatch();
-        timer.cancel();
-        signal.removeEventListener("abort", end);
-        resolve();
-      };
-      const unwatch = this.#options.view.watch(end);
-      const timer = this.#options.clock.after(pauseMs, end);
-      signal.addEventListener("abort", end, { once: true });
-    });
   }
 }
 
