@@ -152,23 +152,8 @@ export function frameOf(header: FrameHeader, body: Buffer): Frame {
 export const isBodyIntact = (header: FrameHeader, body: Buffer): boolean => body.length === header.bodyBytes && crc32(body) === header.batch.crc32;
 
 /**
- * Frames as they travel between brokers: header, body, header, body, … All headers share one new buffer; bodies are
- * the frames' own, not copied.
- */
-export function encodeFrames(frames: readonly Frame[]): Buffer[] {
-  const headers = Buffer.allocUnsafe(frames.length * FRAME_HEADER_BYTES);
-  const chunks: Buffer[] = [];
-  for (const [position, frame] of frames.entries()) {
-    const at = position * FRAME_HEADER_BYTES;
-    writeFrameHeader(headers, at, frame);
-    chunks.push(headers.subarray(at, at + FRAME_HEADER_BYTES));
-    if (frame.body.length > 0) chunks.push(frame.body);
-  }
-  return chunks;
-}
-
-/**
- * The frames in `bytes`, nothing before, between or after them. Both checksums are checked; bodies are slices of `bytes`.
+ * Frames as they travel between brokers: header, body, header, body, and nothing before, between or after them. Both checksums are
+ * checked; bodies are slices of `bytes`.
  *
  * @throws QuireError CORRUPT_BATCH naming the position and what is wrong there
  */

@@ -4,17 +4,18 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { EntryKind } from "../../src/base/entry-kind.js";
 import type { Frame } from "../../src/base/frame.js";
-import {
-  decodeFrames,
-  encodeFrames,
-  FRAME_HEADER_BYTES,
-  frameBytes,
-  frameOf,
-  isBodyIntact,
-  readFrameHeader,
-  writeFrameHeader,
-} from "../../src/base/frame-codec.js";
+import { decodeFrames, FRAME_HEADER_BYTES, frameBytes, frameOf, isBodyIntact, readFrameHeader, writeFrameHeader } from "../../src/base/frame-codec.js";
 import { logIndex, offset, term } from "../../src/base/ids.js";
+
+/** As between brokers. */
+const encodeFrames = (frames: readonly Frame[]): Buffer =>
+  Buffer.concat(
+    frames.flatMap((frame) => {
+      const header = Buffer.alloc(FRAME_HEADER_BYTES);
+      writeFrameHeader(header, 0, frame);
+      return [header, frame.body];
+    }),
+  );
 
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const uint32 = fc.nat(2 ** 32 - 1);
@@ -52,7 +53,7 @@ const anyFrame: fc.Arbitrary<Frame> = fc
 test("what is encoded is decoded, one after the other, with all fields", () => {
   fc.assert(
     fc.property(fc.array(anyFrame, { maxLength: 6 }), (frames) => {
-      const bytes = Buffer.concat(encodeFrames(frames));
+      const bytes = encodeFrames(frames);
       assert.equal(
         bytes.length,
         frames.reduce((sum, frame) => sum + frameBytes(frame), 0),
@@ -78,7 +79,7 @@ test("the group commit's number and the place in it come back", () => {
 test("any flipped bit is noticed, in the header by the header alone", () => {
   fc.assert(
     fc.property(anyFrame, fc.nat(), fc.nat(7), (frame, at, bit) => {
-      const bytes = Buffer.concat(encodeFrames([frame]));
+      const bytes = encodeFrames([frame]);
       const place = at % bytes.length;
       bytes[place] = (bytes[place] ?? 0) ^ (1 << bit);
       const header = readFrameHeader(bytes, 0);
@@ -93,7 +94,7 @@ test("any flipped bit is noticed, in the header by the header alone", () => {
 test("any cut and any garbage is refused with one kind of error", () => {
   fc.assert(
     fc.property(anyFrame, fc.nat(), fc.uint8Array({ minLength: 1, maxLength: 300 }), (frame, cut, garbage) => {
-      const bytes = Buffer.concat(encodeFrames([frame]));
+      const bytes = encodeFrames([frame]);
       assert.throws(() => decodeFrames(bytes.subarray(0, 1 + (cut % (bytes.length - 1)))), { reason: "CORRUPT_BATCH" });
       assert.throws(() => decodeFrames(Buffer.concat([bytes, garbage])), { reason: "CORRUPT_BATCH" });
       assert.throws(() => decodeFrames(Buffer.from(garbage)), { reason: "CORRUPT_BATCH" });
@@ -102,7 +103,7 @@ test("any cut and any garbage is refused with one kind of error", () => {
 });
 
 test("a header of a newer version is told from damage", () => {
-  const bytes = Buffer.concat(encodeFrames([{ ...fc.sample(anyFrame, 1)[0] } as Frame]));
+  const bytes = encodeFrames([{ ...fc.sample(anyFrame, 1)[0] } as Frame]);
   bytes[4] = 2;
   bytes.writeUInt32LE(crc32(bytes.subarray(0, FRAME_HEADER_BYTES - 4)), FRAME_HEADER_BYTES - 4);
   assert.equal(readFrameHeader(bytes, 0), "version");

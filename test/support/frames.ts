@@ -1,7 +1,7 @@
-import { crc32 } from "node:zlib";
 import { EntryKind, type EntryKindCode } from "../../src/base/entry-kind.js";
 import type { Frame } from "../../src/base/frame.js";
 import { logIndex, offset, term } from "../../src/base/ids.js";
+import { plainHeader } from "../../src/base/record-batch.js";
 
 export interface FrameSpec {
   readonly index: number;
@@ -22,18 +22,7 @@ export function frame({ index, term: termOf = 1, baseOffset, records = 1, body =
     term: term(termOf),
     kind: kind ?? (records === 0 ? EntryKind.noOp : EntryKind.records),
     baseOffset: offset(baseOffset),
-    batch: {
-      recordCount: records,
-      compression: 0,
-      baseTimestampMs: records === 0 ? 0 : timestampMs,
-      maxTimestampMs: records === 0 ? 0 : timestampMs,
-      producerId: 0,
-      producerEpoch: 0,
-      baseSequence: 0,
-      priority: 0,
-      crc32: crc32(bytes),
-      uncompressedBytes: bytes.length,
-    },
+    batch: records === 0 ? plainHeader(bytes) : plainHeader(bytes, { recordCount: records, baseTimestampMs: timestampMs, maxTimestampMs: timestampMs }),
     body: bytes,
   };
 }
