@@ -113,13 +113,17 @@ async function createIfAbsent({ spec, known, store, machine }: OpenOptions): Pro
   );
 }
 
-/** A crash between a saved snapshot and the emptied log: the snapshot was complete, so the log goes. */
+/**
+ * A crash between a saved snapshot and the emptied log: the snapshot was complete, so the log goes. Also when it looks empty: the
+ * former process may have ended before that was on disk, and a later power cut would bring the old log back without its snapshots.
+ * While the mark stands, nothing was appended.
+ */
 async function finishInstall({ spec, store }: OpenOptions, log: Log): Promise<void> {
   const mark = await store.get(installingKey(spec.replicaSetId));
   if (mark === undefined || mark.length === 0) return;
   const start = JSON.parse(mark.toString()) as Snapshot;
   const saved = (await store.snapshots(spec.replicaSetId)).some((snapshot) => snapshot.index === start.index && snapshot.term === start.term);
-  if (saved && log.logStart.index !== start.index) await log.reset({ index: start.index, term: start.term }, start.nextOffset);
+  if (saved) await log.reset({ index: start.index, term: start.term }, start.nextOffset);
   await store.put(installingKey(spec.replicaSetId), Buffer.alloc(0));
 }
 

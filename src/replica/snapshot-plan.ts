@@ -47,6 +47,11 @@ export class SnapshotPlan {
     return index > this.#newest;
   }
 
+  /** Whether a newer one was taken since. */
+  isOutdated(index: LogIndex): boolean {
+    return index < this.#newest;
+  }
+
   /** A snapshot at `index` was taken and will be saved. */
   taken(index: LogIndex): void {
     this.#newest = index;

@@ -46,9 +46,11 @@ export class Snapshots {
   }
 
   save(snapshot: Snapshot): void {
-    const { store, replicaSetId, failed } = this.#options;
+    const { store, replicaSetId, cutPolicy, failed } = this.#options;
     this.#plan.taken(snapshot.index);
     this.#inTurn(async () => {
+      // A newer one that waits already says all that this one does; so a slow disk holds up few.
+      if (cutPolicy === "state" && this.#plan.isOutdated(snapshot.index)) return;
       const kept = this.#plan.keptBeside(snapshot.index);
       if (kept === undefined) return;
       await store.saveSnapshot(replicaSetId, snapshot, kept);

@@ -25,7 +25,7 @@ interface Process {
 }
 
 /** A broker: its disk lasts, its process comes and goes. */
-interface Broker {
+export interface Broker {
   readonly id: NodeId;
   files: FaultyFiles;
   disk: MemoryStore;
