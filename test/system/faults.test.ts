@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { untilWhole } from "../../src/cli/local/until-whole.js";
 import type { Topic } from "../../src/client/index.js";
-import { TestCluster } from "./test-cluster.js";
+import { TestCluster, until } from "./test-cluster.js";
 import { Workload } from "./workload.js";
 
 /** More rounds for a longer run: `FAULT_ROUNDS=200 npm test -- system/faults`. */
@@ -60,15 +60,14 @@ test("no fault of a leader loses, reorders or changes an acknowledged record", {
   const quire = await cluster.connect({ deliveryTimeoutMs: 60_000 });
   const topic = quire.topic<Uint8Array>("faults");
   await topic.create({ partitions: 4, replicas: 3 });
-  const workload = new Workload(topic);
+  await using workload = new Workload(topic);
   for (let round = 0; round < ROUNDS; round++) {
     const fault = FAULTS[round % FAULTS.length];
     assert.ok(fault !== undefined);
     const before = workload.acknowledged;
     await fault.run(cluster, await leaderOf(topic, round % 4));
     await untilWhole(cluster.addresses, 3, WHOLE_MS);
-    await sleep(300);
-    assert.ok(workload.acknowledged > before, `acknowledgements go on after a leader was ${fault.name}`);
+    await until(`acknowledgements go on after a leader was ${fault.name}`, () => workload.acknowledged > before);
   }
   await workload.stop();
   await workload.check();
@@ -80,12 +79,13 @@ test("everything acknowledged is there after all brokers were killed at once", {
   const quire = await cluster.connect({ deliveryTimeoutMs: 60_000 });
   const topic = quire.topic<Uint8Array>("all-down");
   await topic.create({ partitions: 4, replicas: 3 });
-  const workload = new Workload(topic);
+  await using workload = new Workload(topic);
   await sleep(500);
   await Promise.all(cluster.brokers.map((broker) => cluster.kill(broker.nodeId)));
   await Promise.all(cluster.brokers.map((broker) => broker.start()));
+  const before = workload.acknowledged;
   await untilWhole(cluster.addresses, 3, WHOLE_MS);
-  await sleep(300);
+  await until("acknowledgements go on", () => workload.acknowledged > before);
   await workload.stop();
   await workload.check();
 });

@@ -108,7 +108,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.allSettled(this.#clients.map((quire) => quire.close()));
+    await Promise.allSettled(this.#clients.map((quire) => quire.close({ timeoutMs: 1_000 })));
     for (const broker of this.brokers) broker.signal("SIGKILL");
     await Promise.all(this.brokers.map((broker) => broker.gone()));
     fs.rmSync(this.folder, { recursive: true, force: true });

@@ -8,7 +8,7 @@ const PAUSE_MS = 5;
 const PER_PAUSE = 5;
 
 /** Sends numbered records steadily and keeps a ledger of every acknowledgement, while something else breaks the brokers. */
-export class Workload {
+export class Workload implements AsyncDisposable {
   readonly #topic: Topic<Uint8Array>;
   readonly #ledger = new Ledger();
   readonly #outcomes: Promise<void>[] = [];
@@ -31,6 +31,12 @@ export class Workload {
     this.#stopped = true;
     await this.#running;
     await Promise.all(this.#outcomes);
+  }
+
+  /** A test that failed sends no more; what is still under way ends with its client. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
   }
 
   /** Fails unless all that was acknowledged is there, in its place, in order per key, byte for byte, and nothing was refused. */
