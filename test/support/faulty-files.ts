@@ -166,7 +166,7 @@ export class FaultyFiles implements Files {
       },
       read: (into, position, done) => {
         const fault = this.fault("read", path);
-        const read = inode.shown.copy(into, 0, position, position + into.length);
+        const read = inode.shown.subarray(position, position + into.length).copy(into);
         this.calls += 1;
         this.bytesRead += read;
         this.#answer(() => (fault === undefined ? done(null, read) : done(failure(fault.code, path), 0)));
