@@ -29,6 +29,9 @@ export const limits = {
   topicNameLength: 249,
   headersPerRecord: 100,
   partitionsPerTopic: 10_000,
+  /** Of all topics together: the metadata is in the memory of every broker, and a snapshot of it travels as one. */
+  partitionsPerCluster: 100_000,
+  brokersPerCluster: 1_000,
   replicasPerPartition: 7,
   nodeIdMax: 65_535,
   /** Subscriptions in one Subscribe stream. */

@@ -162,8 +162,11 @@ export class MetadataState {
       brokers.set(broker.nodeId, { ...broker, metadataReplicaId: former.metadataReplicaId });
       return { result: { metadataReplicaId: former.metadataReplicaId }, change: { ...NOTHING, brokers: true } };
     }
-    if (former === undefined && brokers.size >= BROKERS_MAX)
-      throw new QuireError("QUOTA_EXCEEDED", `the cluster has ${brokers.size} brokers; the limit is ${BROKERS_MAX}`);
+    if (former === undefined && brokers.size >= limits.brokersPerCluster)
+      throw new QuireError(
+        "QUOTA_EXCEEDED",
+        `the cluster has ${brokers.size} brokers; the limit is ${limits.brokersPerCluster}: let this one found or join another cluster`,
+      );
     const metadataReplicaId = this.#nextReplicaId();
     brokers.set(broker.nodeId, { ...broker, metadataReplicaId });
     if (former === undefined) return { result: { metadataReplicaId }, change: { ...NOTHING, brokers: true, replicaSets: [METADATA_REPLICA_SET] } };
@@ -260,10 +263,10 @@ export class MetadataState {
         fields: [{ field: "partitions", description: `1 to ${limits.partitionsPerTopic}` }],
       });
     }
-    if (this.#places.size + added > PARTITIONS_MAX) {
+    if (this.#places.size + added > limits.partitionsPerCluster) {
       throw new QuireError(
         "QUOTA_EXCEEDED",
-        `${this.#places.size} partitions and ${added} more; the limit of a cluster is ${PARTITIONS_MAX}: delete topics that are not needed`,
+        `${this.#places.size} partitions and ${added} more; the limit of a cluster is ${limits.partitionsPerCluster}: delete topics that are not needed`,
       );
     }
   }
@@ -282,10 +285,6 @@ export class MetadataState {
     return replicaId(this.#tables.nextReplicaId++);
   }
 }
-
-/** Bounds of the whole cluster: the metadata is in the memory of every broker, and a snapshot of it travels as one. */
-export const BROKERS_MAX = 1_000;
-export const PARTITIONS_MAX = 100_000;
 
 function topicExists(existing: TopicState, asked: TopicSpec): QuireError {
   const { name, topicId, partitions, replicas, writeQuorum, readQuorum } = existing;

@@ -31,11 +31,6 @@ export class DiskSpace {
     this.#options = options;
   }
 
-  /** Free bytes as last seen. */
-  get freeBytes(): number {
-    return this.#freeBytes;
-  }
-
   /** Whether `bytes` more may be taken; a yes counts them. */
   hasRoom(bytes = 0): boolean {
     if (this.#options.clock.monotonicMs() - this.#lookedMs >= FRESH_MS) this.#lookSoon();

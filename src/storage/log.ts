@@ -88,7 +88,7 @@ export interface Log {
   /** New settings, from the next append on. */
   configure(settings: LogSettings): void;
 
-  /** Syncs what is under way, writes the clean-shutdown mark, closes files. */
+  /** Syncs what is under way, writes down where that ends, closes files. Twice does no harm. */
   close(): Promise<void>;
 }
 

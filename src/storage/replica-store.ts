@@ -32,7 +32,7 @@ export interface ReplicaStore {
   /** Adds a snapshot; `keep` are the indexes of older ones that stay, the rest is removed in the same batch. Synced. */
   saveSnapshot(replicaSetId: ReplicaSetId, snapshot: Snapshot, keep: readonly LogIndex[]): Promise<void>;
 
-  /** Small values of other parts (the broker's own settings, counters), synced. */
+  /** Small values of other parts (the broker's membership), synced before they resolve; undefined for what was never put. */
   get(key: string): Promise<Buffer | undefined>;
   put(key: string, value: Buffer): Promise<void>;
   close(): Promise<void>;

@@ -28,21 +28,10 @@ const fieldSize = (length: number): number => 1 + varintSize(length) + length;
 export class RecordsEncoder {
   #buffer: Buffer;
   #length = 0;
-  #count = 0;
 
   /** @param bytes how much to make room for at first; it grows by doubling */
   constructor(bytes = 16_384) {
     this.#buffer = Buffer.allocUnsafeSlow(bytes);
-  }
-
-  /** Records appended since the last `take`. */
-  get count(): number {
-    return this.#count;
-  }
-
-  /** Bytes they take. */
-  get bytes(): number {
-    return this.#length;
   }
 
   /** Appends one record and returns how many bytes the body grew by. */
@@ -67,7 +56,6 @@ export class RecordsEncoder {
       this.#buffer[this.#length] = Field.timestampDeltaMs;
       this.#length = writeVarint(this.#buffer, this.#length + 1, delta);
     }
-    this.#count += 1;
     return this.#length - start;
   }
 
@@ -77,12 +65,10 @@ export class RecordsEncoder {
     if (this.#length * 2 < this.#buffer.length) {
       // Mostly empty: a copy of the right size costs less than holding the rest of the buffer while the batch is under way.
       this.#length = 0;
-      this.#count = 0;
       return Buffer.from(body);
     }
     this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length);
     this.#length = 0;
-    this.#count = 0;
     return body;
   }
 

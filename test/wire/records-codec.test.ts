@@ -26,12 +26,11 @@ const anyRecord: fc.Arbitrary<PlainRecord> = record({
 
 function encode(records: readonly PlainRecord[], room = 64): Buffer {
   const encoder = new RecordsEncoder(room);
-  for (const { key, value, timestampDeltaMs, headers } of records) {
-    const before = encoder.bytes;
-    assert.equal(encoder.append(key, value, timestampDeltaMs, headers), encoder.bytes - before);
-  }
-  assert.equal(encoder.count, records.length);
-  return encoder.take();
+  let grown = 0;
+  for (const { key, value, timestampDeltaMs, headers } of records) grown += encoder.append(key, value, timestampDeltaMs, headers);
+  const body = encoder.take();
+  assert.equal(body.length, grown);
+  return body;
 }
 
 function decode(body: Buffer): PlainRecord[] {
@@ -96,7 +95,6 @@ test("a taken body is not written to again, whether it was copied or handed over
     encoder.append("k", "first", 0);
     const first = encoder.take();
     const before = Buffer.from(first);
-    assert.equal(encoder.count, 0);
     encoder.append("k", "other", 0);
     const second = encoder.take();
     assert.deepEqual(first, before);
