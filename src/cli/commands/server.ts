@@ -35,13 +35,13 @@ async function serve(args: Parameters<typeof resolveFrom>[0]): Promise<void> {
     throw thrown;
   });
   if (broker === undefined) return;
-  logger.info({ nodeId: broker.nodeId, address: broker.address, peerAddress: broker.peerAddress }, "ready");
   // Whoever started this process as a child waits for it.
   process.send?.({ kind: "ready" });
   const failure = await Promise.race([broker.failed, stop.requested]);
   if (failure === undefined) logger.info({}, "stopping");
   else logger.error({ error: failure }, "this broker cannot go on");
   await broker.stop();
+  logger.info({}, "stopped");
   if (failure !== undefined) throw failure;
 }
 
