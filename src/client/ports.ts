@@ -1,3 +1,4 @@
+import { onAbort } from "../base/on-abort.js";
 import type { Clock, Random } from "../base/ports.js";
 import { holdProcess, systemClock, systemRandom } from "../base/system-ports.js";
 
@@ -17,11 +18,11 @@ export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promi
     if (signal.aborted) return resolve();
     const done = (): void => {
       timer.cancel();
-      signal.removeEventListener("abort", done);
+      unhook();
       resolve();
     };
     const timer = clock.after(delayMs, done);
-    signal.addEventListener("abort", done, { once: true });
+    const unhook = onAbort(signal, done);
   });
 }
 
@@ -30,7 +31,7 @@ export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> 
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason);
     if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    const unhook = onAbort(signal, abort);
+    work.then(resolve, reject).finally(unhook);
   });
 }

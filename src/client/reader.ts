@@ -1,5 +1,6 @@
 /** Reading a topic, as the user sees it: an async iterable of records, or of batches. */
 import { QuireError } from "../base/errors.js";
+import { onAbort } from "../base/on-abort.js";
 import type { CallLimits } from "./calls.js";
 import type { Connections } from "./connections.js";
 import type { Metadata } from "./metadata.js";
@@ -36,6 +37,7 @@ export class Reader<Value> implements AsyncIterable<ReceivedRecord<Value>>, Asyn
   #session: ReadSession | undefined;
   #iterated = false;
   #wake: () => void = () => {};
+  #unhook: () => void = () => {};
 
   /** @throws QuireError INVALID_SETTING */
   constructor(parts: ReaderParts<Value>, wanted: ReadOptions) {
@@ -61,7 +63,7 @@ export class Reader<Value> implements AsyncIterable<ReceivedRecord<Value>>, Asyn
     const { topic, serializer } = this.#parts;
     const { signal } = this.#wanted;
     const stop = (): void => this.#wake();
-    signal?.addEventListener("abort", stop, { once: true });
+    const unhook = signal === undefined ? () => {} : onAbort(signal, stop);
     try {
       const session = await this.#begun();
       while (session !== undefined) {
@@ -79,7 +81,7 @@ export class Reader<Value> implements AsyncIterable<ReceivedRecord<Value>>, Asyn
       }
       return undefined;
     } finally {
-      signal?.removeEventListener("abort", stop);
+      unhook();
       this.#finish();
     }
   }
@@ -126,7 +128,7 @@ export class Reader<Value> implements AsyncIterable<ReceivedRecord<Value>>, Asyn
     stop.throwIfAborted();
     const plan: ReadPlan = { topic, begin, end, follow: partitions === undefined && to === undefined, outOfRange };
     this.#session = new ReadSession(plan, options, ports, metadata, connections, () => this.#wake());
-    closing.addEventListener("abort", this.#finish, { once: true });
+    this.#unhook = onAbort(closing, this.#finish);
     return this.#session;
   }
 
@@ -140,7 +142,7 @@ export class Reader<Value> implements AsyncIterable<ReceivedRecord<Value>>, Asyn
   }
 
   readonly #finish = (): void => {
-    this.#parts.closing.removeEventListener("abort", this.#finish);
+    this.#unhook();
     this.#closed.abort();
     this.#session?.close();
     this.#wake();

@@ -74,6 +74,7 @@ function keyBytes(key: unknown): Uint8Array {
 
 function headerList(headers: Headers | undefined): readonly HeaderContent[] {
   if (headers === undefined) return NO_HEADERS;
+  if (typeof headers !== "object" || headers === null) refuseHeaders(`headers are an object or a list, not ${headers === null ? "null" : typeof headers}`);
   const list = Array.isArray(headers)
     ? (headers as readonly HeaderContent[])
     : Object.entries(headers as Record<string, string | Uint8Array>).map(([key, value]) => ({ key, value }));

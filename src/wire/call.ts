@@ -1,5 +1,6 @@
 /** Calling typed methods on one `grpc.Client`: one channel serves all services. */
 import * as grpc from "@grpc/grpc-js";
+import { onAbort } from "../base/on-abort.js";
 import type { Init } from "./messages.js";
 import type { BidiMethod, ServerStreamMethod, UnaryMethod } from "./method.js";
 import { fromGrpcError } from "./status.js";
@@ -21,7 +22,7 @@ export function callUnary<Request, Response>(
   return new Promise((resolve, reject) => {
     const { signal } = options;
     const done = (error: grpc.ServiceError | null, response?: Response): void => {
-      signal?.removeEventListener("abort", cancel);
+      unhook();
       if (error !== null) reject(fromGrpcError(error));
       else resolve(response as Response);
     };
@@ -35,8 +36,8 @@ export function callUnary<Request, Response>(
       done,
     );
     const cancel = (): void => call.cancel();
+    const unhook = signal === undefined ? () => {} : onAbort(signal, cancel);
     if (signal?.aborted === true) cancel();
-    else signal?.addEventListener("abort", cancel, { once: true });
   });
 }
 

@@ -217,3 +217,21 @@ test("close with a time limit rejects what was not answered", async (context) =>
   await quire.close({ timeoutMs: 50 });
   await sent;
 });
+
+test("headers that are neither an object nor a list are refused", async (context) => {
+  const { cluster, quire } = await connected(context);
+  cluster.createTopic("t");
+  await assert.rejects(quire.topic("t").send("x", { headers: 5 as unknown as [] }), /headers are an object or a list, not number/);
+});
+
+test("one signal for many sends is no leak to warn of", async (context) => {
+  const { cluster, quire } = await connected(context);
+  cluster.createTopic("t");
+  const warnings: string[] = [];
+  const warned = (warning: Error): number => warnings.push(warning.name);
+  process.on("warning", warned);
+  context.after(() => process.off("warning", warned));
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 50 }, () => quire.topic<string>("t").send("x", { signal })));
+  assert.deepEqual(warnings, []);
+});
