@@ -18,13 +18,15 @@ export interface RunQuireOptions {
   readonly folder?: string;
   /** It is killed then, with `code` SIGKILL; default: never. */
   readonly timeoutMs?: number;
+  readonly onStart?: (child: ChildProcess) => void;
   /** Called with the process and everything it has written to standard output so far. */
   readonly onOutput?: (child: ChildProcess, stdout: string) => void;
 }
 
-export function runQuire(args: readonly string[], { input, environment = {}, folder, timeoutMs, onOutput }: RunQuireOptions = {}): Promise<Ran> {
+export function runQuire(args: readonly string[], { input, environment = {}, folder, timeoutMs, onStart, onOutput }: RunQuireOptions = {}): Promise<Ran> {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("QUIRE_")));
   const child = spawn(process.execPath, [MAIN, ...args], { cwd: folder, env: { ...inherited, ...environment }, timeout: timeoutMs, killSignal: "SIGKILL" });
+  onStart?.(child);
   const written = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk: Buffer) => {
     written.stdout += chunk.toString();

@@ -87,6 +87,21 @@ test("a user starts a cluster, uses it, loses a broker, goes on, stops it, and f
   assert.equal((await quire(["topic", "describe", "orders"])).code, 4);
 });
 
+test("Ctrl-C at any moment of the start ends it, and says so", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "quire-dev-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const portBase = await somePortBase();
+  for (const afterMs of [300, 900, 1_200, 1_500]) {
+    const ran = runQuire(["dev", "--data", folder, "--port-base", String(portBase)], {
+      timeoutMs: 20_000,
+      onStart: (child) => setTimeout(() => child.kill("SIGINT"), afterMs),
+    });
+    const { code, stderr } = await ran;
+    assert.equal(code, 0, `after ${afterMs} ms: ${stderr}`);
+    assert.match(stderr, /Stopped/);
+  }
+});
+
 test("a port in use is said, with a way out", async (t) => {
   const { createServer } = await import("node:net");
   const server = createServer();

@@ -29,7 +29,7 @@ export const devCommand = command({
     const portBase = checkPortBase(args["port-base"]);
     const folder = resolve(args.data);
     const startMs = systemClock.monotonicMs();
-    const { stopRequested, wasAsked } = stopRequest();
+    const stop = stopRequest();
     const cluster = await LocalCluster.start({
       folder,
       brokers: BROKERS,
@@ -41,14 +41,15 @@ export const devCommand = command({
       onDeath: sayDeath,
     }).catch((thrown: unknown) => {
       // A terminal's Ctrl-C reaches the brokers too: asked to stop before they had started, they have not started.
-      if (wasAsked()) return undefined;
+      if (stop.signal.aborted) return undefined;
       throw thrown;
     });
     if (cluster === undefined) return tell("Stopped before it had started.");
     try {
-      await Promise.race([untilWhole(cluster.addresses, BROKERS, FORM_TIMEOUT_MS), stopRequested]);
+      await Promise.race([untilWhole(cluster.addresses, BROKERS, FORM_TIMEOUT_MS, stop.signal), stop.requested]);
+      if (stop.signal.aborted) return;
       sayReady(cluster, folder, systemClock.monotonicMs() - startMs);
-      await Promise.race([stopRequested, Promise.all(cluster.brokers.map((broker) => broker.gone()))]);
+      await Promise.race([stop.requested, Promise.all(cluster.brokers.map((broker) => broker.gone()))]);
     } finally {
       tell("Stopping …");
       const politely = await cluster.stop();
@@ -64,18 +65,19 @@ function checkPortBase(portBase: number): number {
 }
 
 /** The first Ctrl-C; at the second this process ends at once, and its brokers notice. */
-function stopRequest(): { readonly stopRequested: Promise<void>; readonly wasAsked: () => boolean } {
-  let asked = false;
-  const stopRequested = new Promise<void>((done) => {
+function stopRequest(): { readonly signal: AbortSignal; readonly requested: Promise<void> } {
+  const controller = new AbortController();
+  const requested = new Promise<void>((done) => {
     const onSignal = (): void => {
-      if (asked) process.exit(ExitCode.interrupted);
-      asked = true;
+      if (controller.signal.aborted) process.exit(ExitCode.interrupted);
+      // First, so that whoever waits for both hears of the request and not of what it aborted.
       done();
+      controller.abort();
     };
     process.on("SIGINT", onSignal);
     process.on("SIGTERM", onSignal);
   });
-  return { stopRequested, wasAsked: () => asked };
+  return { signal: controller.signal, requested };
 }
 
 function sayReady(cluster: LocalCluster, folder: string, tookMs: number): void {
