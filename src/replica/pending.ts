@@ -93,7 +93,7 @@ export class PendingRequests {
 
 export function notLeader(leader: LeaderHint | null): QuireError {
   if (leader === null) return new QuireError("LEADER_UNKNOWN", "no leader is known; an election may be under way", { retryAfterMs: 100 });
-  return new QuireError("NOT_LEADER", `broker ${leader.nodeId} leads, in term ${leader.term}`, { details: { leaderId: leader.nodeId, term: leader.term } });
+  return new QuireError("NOT_LEADER", `broker ${leader.nodeId} leads, in term ${leader.term}`, { details: { leaderNodeId: leader.nodeId, term: leader.term } });
 }
 
 /** More reads wait for one leader's confirmation than it keeps. */

@@ -46,7 +46,7 @@ test("a proposal that was taken is not ended again", () => {
 
 test("refusals say that nothing was appended, and who leads if anyone is known to", () => {
   const leader = { nodeId: nodeId(3), term: term(9) };
-  assert.deepEqual(notLeader(leader).details, { leaderId: 3, term: 9 });
+  assert.deepEqual(notLeader(leader).details, { leaderNodeId: 3, term: 9 });
   assert.equal(notLeader(null).reason, "LEADER_UNKNOWN");
   const reasons = (["not-leader", "transferring", "reconfiguring", "term-not-committed", "invalid"] as const).map((why) => refusalError(why, leader).reason);
   assert.deepEqual(reasons, ["NOT_LEADER", "LEADER_UNKNOWN", "RECONFIGURATION_IN_PROGRESS", "NOT_READY", "INVALID_QUORUM"]);
