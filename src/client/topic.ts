@@ -94,19 +94,26 @@ export class Topic<Value> {
     return new Reader(this.#parts, options);
   }
 
+  /**
+   * Creates the topic; resolves when it is there and its partitions have leaders, or ten seconds later without.
+   *
+   * @throws QuireError TOPIC_ALREADY_EXISTS, INVALID_QUORUM, NOT_ENOUGH_BROKERS, INVALID_FIELD
+   */
   create(options: CreateTopicOptions = {}): Promise<TopicDescription> {
     return this.#parts.admin.createTopic(this.name, options);
   }
 
+  /** Settings, and where its partitions are. @throws QuireError TOPIC_NOT_FOUND */
   describe(limits: CallLimits = {}): Promise<TopicDescription> {
     return this.#parts.admin.getTopic(this.name, limits);
   }
 
+  /** Changes what is given and nothing else. @throws QuireError TOPIC_NOT_FOUND, INVALID_QUORUM, INVALID_FIELD, CONFLICT */
   update(change: UpdateTopicOptions): Promise<TopicDescription> {
     return this.#parts.admin.updateTopic(this.name, change);
   }
 
-  /** Deletes the topic and its records. */
+  /** Deletes the topic and its records. @throws QuireError TOPIC_NOT_FOUND */
   delete(limits: CallLimits = {}): Promise<void> {
     return this.#parts.admin.deleteTopic(this.name, limits);
   }
@@ -127,12 +134,12 @@ export class Topic<Value> {
     return await offsets.offsets(this.name, partitions, positionOf(at), limits, closing);
   }
 
-  /** Moves a partition's leadership to another of its replicas. */
+  /** Moves a partition's leadership to another of its replicas. @throws QuireError NOT_READY when that one is not caught up, BROKER_UNREACHABLE, … */
   transferLeader(partition: number, nodeId: number, limits: CallLimits = {}): Promise<void> {
     return this.#parts.admin.transferLeader(this.name, partition, nodeId, limits);
   }
 
-  /** Forgets a partition's records before an offset, at most the high watermark; returns the first that is kept. */
+  /** Forgets a partition's records before an offset, at most the high watermark; returns the first that is kept. @throws QuireError OFFSET_OUT_OF_RANGE */
   trim(partition: number, beforeOffset: number, limits: CallLimits = {}): Promise<number> {
     return this.#parts.admin.trim(this.name, partition, beforeOffset, limits);
   }
