@@ -77,6 +77,8 @@ const nextTerm = <P>(state: State<P>): Term => term(termOf(state) + 1);
 
 export function tickCandidate<P>(state: State<P>): void {
   const { campaign } = state;
+  // Nobody was asked yet: a disk that is slower than an election timeout must not be asked for one term after the other.
+  if (campaign.unasked !== undefined) return;
   campaign.elapsedTicks++;
   if (campaign.elapsedTicks >= campaign.timeoutTicks && isPromotable(state)) startPreVote(state);
 }

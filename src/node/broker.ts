@@ -88,7 +88,7 @@ export async function startBroker(config: Config, options: StartOptions = {}): P
     return { nodeId: self.nodeId, address: self.address, peerAddress: self.peerAddress, failed, stop };
   } catch (error) {
     // Why it could not start says more than what then went wrong.
-    await stop().catch((problem: unknown) => logger.warn({ err: problem }, "a broker that could not start did not end cleanly"));
+    await stop().catch((problem: unknown) => logger.warn({ error: problem }, "a broker that could not start did not end cleanly"));
     throw error;
   }
 }

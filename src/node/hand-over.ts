@@ -36,5 +36,5 @@ export async function handOverAll({ self, replicas, isAlive, clock, logger, time
     }
   });
   await Promise.all(workers);
-  logger.info({ moved, led: total }, "leaderships moved to other brokers");
+  if (moved > 0) logger.info({ moved, led: total }, "leaderships moved to other brokers");
 }

@@ -22,7 +22,7 @@ export function createLogger({ level, format, output = process.stdout }: LoggerO
       base: null,
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { error: describeError, err: describeError, cause: describeError },
+      serializers: { error: describeError },
     },
     destination,
   );

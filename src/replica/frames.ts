@@ -1,28 +1,13 @@
-import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.js";
 import { endOffsetOf } from "../base/frame.js";
 import type { Offset } from "../base/ids.js";
-import type { RecordBatchHeader } from "../base/record-batch.js";
+import { plainHeader } from "../base/record-batch.js";
 import type { Entry } from "../consensus/types.js";
 import type { Frame } from "../storage/log.js";
 import { encodeConfiguration } from "./configuration-codec.js";
 import type { Payload, Proposal } from "./types.js";
 
 const EMPTY = Buffer.alloc(0);
-
-/** The batch header of an entry that carries no records. */
-const plainHeader = (body: Buffer): RecordBatchHeader => ({
-  recordCount: 0,
-  compression: 0,
-  baseTimestampMs: 0,
-  maxTimestampMs: 0,
-  producerId: 0,
-  producerEpoch: 0,
-  baseSequence: 0,
-  priority: 0,
-  crc32: crc32(body),
-  uncompressedBytes: body.length,
-});
 
 const isFrame = (payload: Payload | null): payload is Frame => payload !== null && "index" in payload;
 const isProposal = (payload: Payload | null): payload is Proposal => payload !== null && "kind" in payload && !("index" in payload);

@@ -6,6 +6,7 @@ import type { CoreOptions } from "../consensus/types.js";
 import type { Log, LogCallbacks, LogSettings } from "../storage/log.js";
 import type { ReplicaRecord, ReplicaStore } from "../storage/replica-store.js";
 import { openReplica } from "./open-replica.js";
+import { hasOtherVoters } from "./parts.js";
 import type { LocalReplica } from "./replica.js";
 import type { CutPolicy } from "./snapshot-plan.js";
 import type { Peers, Replica, ReplicaEnvelope, ReplicaHost, ReplicaSpec, StateMachine } from "./types.js";
@@ -14,6 +15,8 @@ import type { Peers, Replica, ReplicaEnvelope, ReplicaHost, ReplicaSpec, StateMa
 export interface LogFactory {
   /** Opens the replica's log, or makes an empty one for a replica that never took part in anything. */
   open(record: ReplicaRecord, settings: LogSettings, callbacks: LogCallbacks): Promise<Log>;
+  /** Moves a closed log out of the way; returns where it is now. */
+  setAside(record: ReplicaRecord): Promise<string>;
   delete(record: ReplicaRecord): Promise<void>;
 }
 
@@ -164,9 +167,7 @@ export class LocalHost implements ReplicaHost {
       this.#replicas.delete(id);
       this.#awake.delete(replica);
       // Its data goes: that it could not be closed cleanly is no reason to keep it.
-      await replica
-        .stop()
-        .catch((error: unknown) => this.#options.logger.warn({ replicaSetId: id, err: error }, "a replica to be removed did not stop cleanly"));
+      await replica.stop().catch((error: unknown) => this.#options.logger.warn({ replicaSetId: id, error }, "a replica to be removed did not stop cleanly"));
     }
     const records = await this.#known();
     const record = records.get(id);
@@ -198,7 +199,7 @@ export class LocalHost implements ReplicaHost {
       host: {
         ticking: (self, needed) => this.#ticking(self, needed),
         leadershipChanged: this.#options.leadershipChanged,
-        failed: (self) => this.#failed(self),
+        failed: (self) => this.#failed(self, spec),
       },
     }).catch(async (error: unknown) => {
       await this.#lookAgain(spec.replicaSetId);
@@ -237,9 +238,32 @@ export class LocalHost implements ReplicaHost {
     return quiet;
   }
 
-  #failed(replica: Replica): void {
+  #failed(replica: Replica, spec: ReplicaSpec): void {
     this.#ticking(replica, false);
     this.#options.leadershipChanged(replica);
+    const isDamaged = replica.failure instanceof QuireError && replica.failure.reason === "LOG_CORRUPT";
+    if (!isDamaged || !hasOtherVoters(replica)) return;
+    this.#inTurn(spec.replicaSetId, () => this.#refill(replica, spec)).catch((error: unknown) =>
+      this.#options.logger.error({ replicaSetId: spec.replicaSetId, replicaId: spec.replicaId, error }, "a damaged replica could not be begun again"),
+    );
+  }
+
+  /**
+   * A log that cannot be read is as good as lost (rule 10): it is set aside for whoever wants to look at it, and the replica begins again
+   * with nothing, in doubt, until a leader that was elected without it has filled it.
+   */
+  async #refill(failed: Replica, spec: ReplicaSpec): Promise<void> {
+    const replica = this.#replicas.get(spec.replicaSetId);
+    if (replica === undefined || replica !== failed) return;
+    this.#replicas.delete(spec.replicaSetId);
+    this.#awake.delete(replica);
+    await replica.stop();
+    const aside = await this.#options.logs.setAside(spec);
+    this.#options.logger.error(
+      { replicaSetId: spec.replicaSetId, replicaId: spec.replicaId, aside },
+      "a damaged log was set aside; the replica is filled again from the others. Remove the folder when nobody needs it",
+    );
+    await this.#open(spec);
   }
 
   #ticking(self: Replica, needed: boolean): void {

@@ -10,11 +10,13 @@ import type { Log } from "../storage/log.js";
 import type { ReplicaRecord, ReplicaStore, Snapshot } from "../storage/replica-store.js";
 import { decodeConfiguration } from "./configuration-codec.js";
 import type { LogFactory } from "./host.js";
-import type { ReplicaHostCallbacks } from "./parts.js";
+import { hasOtherVoters, type ReplicaHostCallbacks } from "./parts.js";
 import { LocalReplica } from "./replica.js";
 import { type CutPolicy, usableSnapshots } from "./snapshot-plan.js";
 import { installingKey } from "./snapshots.js";
 import type { Payload, Peers, ReplicaSpec, StateMachine } from "./types.js";
+
+const BEGINNING: LogPosition = { index: logIndex(0), term: term(0) };
 
 export interface OpenOptions {
   readonly spec: ReplicaSpec;
@@ -46,6 +48,7 @@ export async function openReplica(options: OpenOptions): Promise<LocalReplica> {
       if (replica === undefined) failedEarly = error;
       else replica.fail(error);
     },
+    onDamaged: (error) => damaged(replica, error, options.logger),
   });
   try {
     replica = await replicaOver(log, options);
@@ -58,18 +61,20 @@ export async function openReplica(options: OpenOptions): Promise<LocalReplica> {
   return replica;
 }
 
+/** A read found damage. With other voters to be filled from, the replica stops; a sole one goes on with what it can read. */
+function damaged(replica: LocalReplica | undefined, error: QuireError, logger: Logger): void {
+  if (replica === undefined) return;
+  const { replicaSetId, replicaId } = replica;
+  if (hasOtherVoters(replica)) replica.fail(error);
+  else logger.error({ replicaSetId, replicaId, error }, "a log is damaged, and there is no other replica of it");
+}
+
 async function replicaOver(log: Log, options: OpenOptions): Promise<LocalReplica> {
   const { spec, store, machine } = options;
   const { replicaSetId, replicaId } = spec;
   await finishInstall(options, log);
-  const snapshots = usableSnapshots(await store.snapshots(replicaSetId), log);
+  const snapshots = await startingSnapshots(options, log);
   const [snapshot] = snapshots;
-  if (snapshot === undefined) {
-    throw new QuireError(
-      "LOG_CORRUPT",
-      `replica ${replicaId} of set ${replicaSetId} has no snapshot between log positions ${log.logStart.index} and ${log.lastIndex}; remove this broker's data folder and let it join anew`,
-    );
-  }
   machine.restore(snapshot.state);
   const core = createCore<Payload>(
     {
@@ -93,6 +98,29 @@ async function replicaOver(log: Log, options: OpenOptions): Promise<LocalReplica
   return new LocalReplica({ ...options, replicaSetId, replicaId, core, log, restoredFrom: snapshot, snapshotsKept: snapshots.map((kept) => kept.index) });
 }
 
+/**
+ * Where the state begins, newest first. A log that was damaged beyond all of them begins again with nothing, in doubt: it promises nothing
+ * until a leader that was elected without it has given it the snapshot at its own log's start and every record kept.
+ *
+ * @throws QuireError LOG_CORRUPT for a log that is whole and yet stands on no snapshot
+ */
+async function startingSnapshots({ spec, store, machine, logger }: OpenOptions, log: Log): Promise<readonly [Snapshot, ...Snapshot[]]> {
+  const { replicaSetId, replicaId } = spec;
+  const [newest, ...older] = usableSnapshots(await store.snapshots(replicaSetId), log);
+  if (newest !== undefined) return [newest, ...older];
+  if (log.doubt?.kind !== "damaged") {
+    throw new QuireError(
+      "LOG_CORRUPT",
+      `replica ${replicaId} of set ${replicaSetId} has no snapshot between log positions ${log.logStart.index} and ${log.lastIndex}; remove this broker's data folder and let it join anew`,
+    );
+  }
+  logger.error({ replicaSetId, replicaId, doubt: log.doubt }, "a log is lost; it is filled again from the other replicas");
+  const nothing: Snapshot = { ...BEGINNING, configuration: spec.initial, nextOffset: offset(0), state: machine.snapshot() };
+  await log.reset(BEGINNING, nothing.nextOffset);
+  await store.saveSnapshot(replicaSetId, nothing, []);
+  return [nothing];
+}
+
 /** A replica with another id was this broker's before; ids are never used again, so its log is nobody's. */
 async function discardFormer({ spec, known, store, logs, logger }: OpenOptions): Promise<void> {
   if (known === undefined || known.replicaId === spec.replicaId) return;
@@ -106,10 +134,9 @@ async function discardFormer({ spec, known, store, logs, logger }: OpenOptions):
 
 async function createIfAbsent({ spec, known, store, machine }: OpenOptions): Promise<void> {
   if (known?.replicaId === spec.replicaId) return;
-  const beginning: LogPosition = { index: logIndex(0), term: term(0) };
   await store.createReplica(
     { replicaSetId: spec.replicaSetId, replicaId: spec.replicaId },
-    { ...beginning, configuration: spec.initial, nextOffset: offset(0), state: machine.snapshot() },
+    { ...BEGINNING, configuration: spec.initial, nextOffset: offset(0), state: machine.snapshot() },
   );
 }
 

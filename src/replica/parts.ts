@@ -31,3 +31,7 @@ export interface ReplicaHostCallbacks {
   leadershipChanged(replica: Replica): void;
   failed(replica: Replica): void;
 }
+
+/** Whether there is anyone to be filled from: a sole copy, damaged as it is, stays where it is. */
+export const hasOtherVoters = ({ configuration, replicaId }: Pick<Replica, "configuration" | "replicaId">): boolean =>
+  configuration.voters.some((voter) => voter.replicaId !== replicaId);

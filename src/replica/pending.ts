@@ -108,7 +108,11 @@ export function refusalError(why: ProposalRefusal, leader: LeaderHint | null): Q
     case "transferring":
       return new QuireError("LEADER_UNKNOWN", "leadership is being handed over; try again in a moment", { retryAfterMs: 50 });
     case "reconfiguring":
-      return new QuireError("RECONFIGURATION_IN_PROGRESS", "another change of members, W or R is under way; one at a time", { retryAfterMs: 500 });
+      return new QuireError(
+        "RECONFIGURATION_IN_PROGRESS",
+        "another change of members, W or R is under way; they are made one at a time: try again when it is done",
+        { retryAfterMs: 500 },
+      );
     case "term-not-committed":
       return new QuireError("NOT_READY", "the leader was elected a moment ago and has not committed an entry of its term", { retryAfterMs: 50 });
     case "invalid":

@@ -198,7 +198,6 @@ export class LocalReplica implements Replica {
   synced(last: LogPosition): void {
     this.#snapshots.synced(last.index);
     this.#waiting.synced(last.index);
-    this.#snapshots.synced(last.index);
     this.step({ kind: "synced", last });
   }
 
@@ -208,7 +207,7 @@ export class LocalReplica implements Replica {
     if (!this.#works) return;
     this.#failure = error;
     this.#applier.stop();
-    this.#logger.error({ replicaSetId: this.replicaSetId, replicaId: this.replicaId, err: error }, "a replica stopped; the others go on without it");
+    this.#logger.error({ replicaSetId: this.replicaSetId, replicaId: this.replicaId, error }, "a replica stopped; the others go on without it");
     this.#answerAll("this replica stopped");
     this.#host.failed(this);
     this.#changed();

@@ -3,6 +3,7 @@
  * files, `memory-log.ts` in memory; both pass the contract suite in `test/storage/log-contract.ts`.
  */
 
+import type { QuireError } from "../base/errors.js";
 import type { Frame } from "../base/frame.js";
 import type { LogIndex, Offset, Term } from "../base/ids.js";
 import type { Doubt, LogPosition, TermRun } from "../consensus/types.js";
@@ -105,6 +106,8 @@ export interface LogCallbacks {
   onSynced(last: LogPosition): void;
   /** A write or sync failed; the log accepts nothing more and is never synced again (rule 11). */
   onFailed(error: Error): void;
+  /** A read found bytes that are not what was written (LOG_CORRUPT); it fails with the same error. */
+  onDamaged?(error: QuireError): void;
 }
 
 export interface LogSettings {

@@ -43,6 +43,8 @@ interface Base {
 export async function openLog(options: OpenLogOptions): Promise<OpenedLog> {
   const { files, folder, bootId } = options;
   const names = (await files.list(folder)) ?? [];
+  // The former process may have ended between a rename and its sync: what is built upon from here on must not come undone.
+  if (names.length > 0) await files.syncFolder(folder);
   const base = await loadBase(options, names);
   const recovery = new LogRecovery(files, folder, base.checkpoint, names);
   const isWhole = await recovery.checkKnownSegments();

@@ -276,10 +276,15 @@ export class SegmentedLog implements Log {
         const found = await read();
         if (epoch === this.#epoch) return found;
       } catch (error) {
-        if (epoch === this.#epoch) throw readFailure(error);
+        if (epoch === this.#epoch) throw this.#told(readFailure(error));
       }
       if (this.#closing !== undefined) throw new QuireError("SHUTTING_DOWN", "the log is being closed");
     }
+  }
+
+  #told(error: unknown): unknown {
+    if (error instanceof QuireError && error.reason === "LOG_CORRUPT" && this.#closing === undefined) this.#options.callbacks.onDamaged?.(error);
+    return error;
   }
 
   #synced(last: LogPosition): void {

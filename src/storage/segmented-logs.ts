@@ -46,6 +46,16 @@ export class SegmentedLogs {
     return openSegmentedLog({ files, clock, folder, settings, callbacks, tailCache, openSegments, bootId, isNew: term === 0 });
   }
 
+  /** Moves a closed log out of the way, in place of one that was moved before; returns where it is now. */
+  async setAside(record: ReplicaRecord): Promise<string> {
+    const { files, folder } = this.#options;
+    const aside = `${this.#folderOf(record)}.damaged`;
+    await files.removeFolder(aside);
+    await files.rename(this.#folderOf(record), aside);
+    await files.syncFolder(folder);
+    return aside;
+  }
+
   /** Removes a closed log and all that is in it. */
   async delete(record: ReplicaRecord): Promise<void> {
     const { files, folder } = this.#options;

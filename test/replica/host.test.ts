@@ -39,6 +39,11 @@ class Fixture {
         await this.onOpen();
         return this.#log(nameOf(record), new MemoryLog({ clock: this.clock, settings, callbacks }));
       },
+      setAside: async (record) => {
+        assert.ok(!this.open.has(nameOf(record)), "a log that is open is not moved");
+        this.events.push(`set aside ${nameOf(record)}`);
+        return "";
+      },
       delete: async (record) => {
         assert.ok(!this.open.has(nameOf(record)), "a log that is open is not removed");
         await this.onDelete();

@@ -43,6 +43,7 @@ export class ReplicaCluster {
       store,
       logs: {
         open: async (_record, settings, callbacks) => new MemoryLog({ clock: this.clock, settings, callbacks }),
+        setAside: async () => "",
         delete: async () => undefined,
       },
       peers: { send: (to, envelope) => this.hosts.get(self) === host && this.#send(self, to, envelope), queuedBytes: () => 0 },
