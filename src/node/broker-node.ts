@@ -66,6 +66,7 @@ export class BrokerNode {
   #retention: RetentionKeeper | undefined;
   #registration: Registration | undefined;
   #balancer: LeaderBalancer | undefined;
+  #isController = false;
 
   constructor(options: BrokerNodeOptions) {
     const { membership, self, clock, random, logger, config, disk } = options;
@@ -215,11 +216,18 @@ export class BrokerNode {
       machineFor: (id: ReplicaSetId) =>
         id === METADATA_REPLICA_SET ? { machine: this.#machine, cutPolicy: "state" } : { machine: new PartitionState(), cutPolicy: "records" },
       leadershipChanged: (replica: Replica) => {
+        if (replica.replicaSetId === METADATA_REPLICA_SET) this.#sayController(replica);
         this.view.onOwnReplica(replica);
         this.#own.changed(replica);
         this.#reconciler.leadershipChanged(replica);
       },
     });
+  }
+
+  #sayController({ serving, term }: Replica): void {
+    if (serving !== this.#isController)
+      this.#options.logger.info({ term }, serving ? "this broker is the controller now" : "this broker is no longer the controller");
+    this.#isController = serving;
   }
 
   #createDataPlane(): LocalDataPlane {
