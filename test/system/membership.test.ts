@@ -46,7 +46,7 @@ test("a broker that joins later is seen, gets replicas of new topics, and its vo
   await topic.transferLeader(0, late.nodeId);
   await until("the late broker is known to lead", async () => (await topic.partitions())[0]?.leader === late.nodeId);
 
-  const workload = new Workload(topic);
+  await using workload = new Workload(topic);
   await goesOn(workload, "by four");
   // From here on every acknowledgement needs the late one.
   await cluster.kill(1);
@@ -65,7 +65,7 @@ test("a broker that lost its disk comes back as another one, is filled, and then
   const quire = await cluster.connect({ deliveryTimeoutMs: 60_000 });
   const topic = quire.topic<Uint8Array>("refilled");
   await topic.create({ partitions: PARTITIONS, replicas: 3 });
-  const workload = new Workload(topic);
+  await using workload = new Workload(topic);
   await goesOn(workload, "at first", 300);
   // The hardest one to lose.
   const lost = (await quire.cluster()).controllerNodeId;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { untilWhole } from "../../src/cli/local/until-whole.js";
 import { QuireError, type Topic } from "../../src/client/index.js";
+import { PlainClient } from "./plain-client.js";
 import { TestCluster, until } from "./test-cluster.js";
 import { Workload } from "./workload.js";
 
@@ -31,6 +32,16 @@ function setsChangedTo(cluster: TestCluster, quorums: string): number {
   lines.sort((a, b) => (String(a["time"]) < String(b["time"]) ? -1 : 1));
   const last = new Map(lines.map((line) => [line["replicaSetId"], String(line["to"])]));
   return [...last.values()].filter((to) => to.endsWith(quorums)).length;
+}
+
+/** What one broker knows by itself. */
+async function writeQuorumAt(address: string, topic: string): Promise<number> {
+  const client = new PlainClient(address);
+  try {
+    return (await client.ask("quire.v1.AdminService.GetTopic", { name: topic })).topic.write_quorum;
+  } finally {
+    client.close();
+  }
 }
 
 const leaderOf = async (topic: Topic<string>): Promise<number> => (await topic.partitions())[0]?.leader ?? 1;
@@ -71,7 +82,7 @@ test("W goes from 2 to 3 and back under load, on all partitions, and nothing ack
   const quire = await cluster.connect({ deliveryTimeoutMs: 60_000 });
   const topic = quire.topic<Uint8Array>("changing");
   await topic.create({ partitions: 4, replicas: 3 });
-  const workload = new Workload(topic);
+  await using workload = new Workload(topic);
   await goesOn(workload, "with W=2");
   for (let round = 0; round < 2; round++) {
     assert.equal((await topic.update({ writeQuorum: 3 })).writeQuorum, 3);
@@ -81,6 +92,11 @@ test("W goes from 2 to 3 and back under load, on all partitions, and nothing ack
     await until("W=2 is in force everywhere", () => setsChangedTo(cluster, "W=2 R=2") === 4);
   }
   await assert.rejects(topic.update({ writeQuorum: 1 }), { reason: "INVALID_QUORUM" });
+  // A broker that is elected before it has heard of the change would set out to undo it, and could not finish without the one that died.
+  await until("every broker knows that W is 2", async () => {
+    const known = await Promise.all(cluster.addresses.map((address) => writeQuorumAt(address, "changing")));
+    return known.every((writeQuorum) => writeQuorum === 2);
+  });
   // With W=3 still in force anywhere, some records would wait for this one.
   await cluster.kill(2);
   await goesOn(workload, "by two of three");
@@ -120,7 +136,7 @@ test("a topic that is synced now and then survives the death of all processes: t
   const topic = quire.topic<Uint8Array>("unsynced");
   const { settings } = await topic.create({ partitions: 4, replicas: 3, settings: { flush: "interval", flushIntervalMs: 60_000 } });
   assert.deepEqual([settings.flush, settings.flushIntervalMs], ["interval", 60_000]);
-  const workload = new Workload(topic);
+  await using workload = new Workload(topic);
   await goesOn(workload, "before the kill", 500);
   await Promise.all(cluster.brokers.map(({ nodeId }) => cluster.kill(nodeId)));
   await Promise.all(cluster.brokers.map((broker) => broker.start()));
