@@ -200,6 +200,9 @@ export class Reconciler {
       this.#catchUp.forget(id);
       return "done";
     }
+    // What is in force may rest on metadata that was not applied here yet: whoever knows less waits, lest a change be undone.
+    const basis = host.get(METADATA_REPLICA_SET)?.appliedIndex ?? 0;
+    if ((replica.configuration.basis ?? 0) > basis) return "again";
     const plan = planConfiguration(replica.configuration, wanted, (learner) => this.#catchUp.isCaughtUp(replica, learner, clock.monotonicMs()));
     if (plan.kind === "wait") return "again";
     this.#catchUp.forget(id);
@@ -207,7 +210,7 @@ export class Reconciler {
     const change = { replicaSetId: id, from: describe(replica.configuration), to: describe(plan.target) };
     logger.info(change, "changing the members of a replica set");
     // Without a quorum a change has no end; stopping does not wait for it, since it will be found and finished by whoever leads next.
-    const changed = replica.reconfigure(plan.target).then(() => true);
+    const changed = replica.reconfigure({ ...plan.target, basis }).then(() => true);
     if (await Promise.race([changed, this.#stopping])) logger.info(change, "changed the members of a replica set");
     this.#work.add(id);
     return "done";

@@ -107,17 +107,18 @@ export class Membership {
  */
 export function planChange(current: Configuration, target: Omit<Configuration, "incoming">): Configuration | undefined {
   const { voters, w, r, learners } = target;
+  const basis = target.basis !== undefined && { basis: target.basis };
   if (quorumProblem({ n: voters.length, w, r }) !== undefined) return undefined;
   const ids = new Set([...voters, ...learners].map((member) => member.replicaId));
   if (ids.size !== voters.length + learners.length) return undefined;
-  if (sameSet(current, target)) return { voters, w, r, learners };
-  return { voters: current.voters, w: current.w, r: current.r, learners, incoming: { voters, w, r } };
+  if (sameSet(current, target)) return { voters, w, r, learners, ...basis };
+  return { voters: current.voters, w: current.w, r: current.r, learners, incoming: { voters, w, r }, ...basis };
 }
 
 /** The configuration that ends a joint one. */
-export function leaveJoint({ incoming, learners }: Configuration): Configuration {
+export function leaveJoint({ incoming, learners, basis }: Configuration): Configuration {
   assert(incoming !== undefined, "only a joint configuration is left");
-  return { ...incoming, learners };
+  return { ...incoming, learners, ...(basis !== undefined && { basis }) };
 }
 
 const has = (members: readonly Member[], id: ReplicaId): boolean => members.some((member) => member.replicaId === id);

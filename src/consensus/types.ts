@@ -42,6 +42,11 @@ export interface QuorumSet {
 export interface Configuration extends QuorumSet {
   readonly learners: readonly Member[];
   readonly incoming?: QuorumSet;
+  /**
+   * What it was decided upon: a number that rises with whatever decides about members, so that a leader who knows less does not undo it.
+   * Carried along; the core never looks at it.
+   */
+  readonly basis?: number;
 }
 
 /** Must be on disk before anything that depends on it is said. */

@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
-import { indexPlus, type LogIndex, type Offset, offset } from "../base/ids.js";
+import { indexPlus, type LogIndex, type Offset, offset, type Term } from "../base/ids.js";
 import { MIB } from "../base/limits.js";
 import { type Configuration, EntryKind } from "../consensus/types.js";
 import type { Frame, Log } from "../storage/log.js";
@@ -30,6 +30,7 @@ export interface ApplierOptions {
 export class Applier {
   readonly #options: ApplierOptions;
   #appliedIndex: LogIndex;
+  #appliedTerm: Term | undefined;
   #nextOffset: Offset;
   #configuration: Configuration;
   #target: LogIndex;
@@ -48,6 +49,11 @@ export class Applier {
 
   get appliedIndex(): LogIndex {
     return this.#appliedIndex;
+  }
+
+  /** Of the last entry applied; undefined while the state is a snapshot's. */
+  get appliedTerm(): Term | undefined {
+    return this.#appliedTerm;
   }
 
   /** Offset just past the last applied record: what readers may see. */
@@ -77,6 +83,7 @@ export class Applier {
       () => `a snapshot at ${at} would take back what was applied through ${this.#appliedIndex}`,
     );
     this.#appliedIndex = at;
+    this.#appliedTerm = undefined;
     this.#nextOffset = nextOffset;
     this.#configuration = configuration;
     if (at > this.#target) this.#target = at;
@@ -140,6 +147,7 @@ export class Applier {
         return;
       }
       this.#appliedIndex = frame.index;
+      this.#appliedTerm = frame.term;
       if (frame.kind === EntryKind.records) this.#nextOffset = offset(frame.baseOffset + frame.batch.recordCount);
       if (frame.kind === EntryKind.configuration) this.#configuration = decodeConfiguration(frame.body);
       this.#options.applied(frame);

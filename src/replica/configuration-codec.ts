@@ -15,6 +15,7 @@ interface ConfigurationJson extends QuorumSetJson {
   readonly v: 1;
   readonly learners: readonly MemberJson[];
   readonly incoming?: QuorumSetJson;
+  readonly basis?: number;
 }
 
 const memberToJson = (member: Member): MemberJson => [member.replicaId, member.nodeId];
@@ -45,6 +46,7 @@ export function encodeConfiguration(configuration: Configuration): Buffer {
     ...setToJson(configuration),
     learners: configuration.learners.map(memberToJson),
     ...(configuration.incoming && { incoming: setToJson(configuration.incoming) }),
+    ...(configuration.basis !== undefined && { basis: configuration.basis }),
   };
   return Buffer.from(JSON.stringify(json));
 }
@@ -60,5 +62,12 @@ export function decodeConfiguration(body: Buffer): Configuration {
   if (json?.v !== 1) {
     throw new QuireError("LOG_CORRUPT", `a configuration entry has version ${String(json?.v)}; this build reads version 1`);
   }
-  return { ...setFromJson(json), learners: membersFromJson(json.learners), ...(json.incoming && { incoming: setFromJson(json.incoming) }) };
+  const { basis } = json;
+  if (basis !== undefined && !Number.isSafeInteger(basis)) throw new QuireError("LOG_CORRUPT", "a configuration entry does not say what it was decided upon");
+  return {
+    ...setFromJson(json),
+    learners: membersFromJson(json.learners),
+    ...(json.incoming && { incoming: setFromJson(json.incoming) }),
+    ...(basis !== undefined && { basis }),
+  };
 }

@@ -1,20 +1,17 @@
 import { InvariantError, unreachable } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import { type LogIndex, type Offset, offset, type ReplicaId, type ReplicaSetId, type Term } from "../base/ids.js";
-import type { Logger } from "../base/ports.js";
 import type { Core } from "../consensus/core.js";
 import type { Configuration, Effect, Entry, Event, LogPosition, Member, Message, RequestId, Role, SnapshotMeta } from "../consensus/types.js";
 import { EntryKind } from "../consensus/types.js";
 import type { Frame, Log, LogSettings } from "../storage/log.js";
-import type { ReplicaStore } from "../storage/replica-store.js";
 import { Applier } from "./applier.js";
 import { framesOf } from "./frames.js";
-import type { ReplicaHostCallbacks, ReplicaParts } from "./parts.js";
+import type { ReplicaParts } from "./parts.js";
 import { notLeader, PendingRequests, refusalError, tooManyReads } from "./pending.js";
 import { Replicator } from "./replicator.js";
-import type { CutPolicy } from "./snapshot-plan.js";
 import { Snapshots } from "./snapshots.js";
-import type { Committed, LeaderHint, Payload, Peers, Placed, Proposal, Replica, SnapshotPayload, StateMachine } from "./types.js";
+import type { Committed, LeaderHint, Payload, Placed, Proposal, Replica, SnapshotPayload, StateMachine } from "./types.js";
 import { unknownOutcome, WaitingProposals } from "./waiting.js";
 
 /**
@@ -27,11 +24,7 @@ export class LocalReplica implements Replica {
   readonly log: Log;
   readonly machine: StateMachine;
   readonly #core: Core<Payload>;
-  readonly #store: ReplicaStore;
-  readonly #peers: Peers;
-  readonly #logger: Logger;
-  readonly #host: ReplicaHostCallbacks;
-  readonly #cutPolicy: CutPolicy;
+  readonly #parts: ReplicaParts;
   readonly #applier: Applier;
   readonly #snapshots: Snapshots;
   readonly #replicator: Replicator;
@@ -51,12 +44,8 @@ export class LocalReplica implements Replica {
     this.replicaId = parts.replicaId;
     this.log = parts.log;
     this.machine = parts.machine;
+    this.#parts = parts;
     this.#core = parts.core;
-    this.#store = parts.store;
-    this.#peers = parts.peers;
-    this.#logger = parts.logger;
-    this.#host = parts.host;
-    this.#cutPolicy = parts.cutPolicy;
     const failed = (error: Error): void => this.fail(error);
     const compacted = (logStart: LogPosition): void => this.step({ kind: "compacted", logStart });
     this.#snapshots = new Snapshots({ ...parts, kept: parts.snapshotsKept, compacted, failed });
@@ -67,14 +56,17 @@ export class LocalReplica implements Replica {
       nextOffset: parts.restoredFrom.nextOffset,
       configuration: parts.restoredFrom.configuration,
       applied: (frame) => this.#applied(frame),
-      advanced: () => this.#changed(),
+      advanced: () => {
+        this.#tellServing();
+        this.#changed();
+      },
       failed,
     });
     this.#replicator = new Replicator({
       log: parts.log,
       leads: (term) => this.#works && this.#core.role === "leader" && this.#core.term === term,
       send: (to, message) => this.#send(to, message),
-      hasRoom: (to, bytesMax) => this.#peers.queuedBytes(to.nodeId) < bytesMax,
+      hasRoom: (to, bytesMax) => this.#parts.peers.queuedBytes(to.nodeId) < bytesMax,
       snapshotFor: () => this.#snapshots.forFollower(),
       step: (event) => this.step(event),
       failed,
@@ -98,8 +90,9 @@ export class LocalReplica implements Replica {
   get ticking(): boolean {
     return this.#works && this.#core.ticking;
   }
+  /** Applied, not only committed: after a restart the log is re-read first, and until then the state and the high watermark are older. */
   get serving(): boolean {
-    return this.#works && this.#core.serving;
+    return this.#works && this.#core.serving && this.#applier.appliedTerm === this.#core.term;
   }
   get commitIndex(): LogIndex {
     return this.#core.commitIndex;
@@ -207,9 +200,9 @@ export class LocalReplica implements Replica {
     if (!this.#works) return;
     this.#failure = error;
     this.#applier.stop();
-    this.#logger.error({ replicaSetId: this.replicaSetId, replicaId: this.replicaId, error }, "a replica stopped; the others go on without it");
+    this.#parts.logger.error({ replicaSetId: this.replicaSetId, replicaId: this.replicaId, error }, "a replica stopped; the others go on without it");
     this.#answerAll("this replica stopped");
-    this.#host.failed(this);
+    this.#parts.host.failed(this);
     this.#changed();
   }
 
@@ -254,7 +247,7 @@ export class LocalReplica implements Replica {
     switch (effect.kind) {
       case "save-hard-state": {
         const { hardState } = effect;
-        this.#store.saveHardState(this.replicaSetId, hardState).then(
+        this.#parts.store.saveHardState(this.replicaSetId, hardState).then(
           () => this.step({ kind: "hard-state-saved", hardState }),
           (error: Error) => this.fail(error),
         );
@@ -297,8 +290,8 @@ export class LocalReplica implements Replica {
         this.#pending.transferEnded(effect.id, effect.done);
         return;
       case "role":
-        this.#logger.debug({ replicaSetId: this.replicaSetId, role: effect.role, term: effect.term, leader: effect.leader?.nodeId }, "role changed");
-        this.#host.leadershipChanged(this);
+        this.#parts.logger.debug({ replicaSetId: this.replicaSetId, role: effect.role, term: effect.term, leader: effect.leader?.nodeId }, "role changed");
+        this.#parts.host.leadershipChanged(this);
         this.#changed();
         return;
       case "configuration":
@@ -357,7 +350,7 @@ export class LocalReplica implements Replica {
 
   #checkpoint(): void {
     this.#saveSnapshot();
-    if (this.#cutPolicy === "state") this.#snapshots.cutBefore(this.#applier.nextOffset, this.appliedIndex);
+    if (this.#parts.cutPolicy === "state") this.#snapshots.cutBefore(this.#applier.nextOffset, this.appliedIndex);
   }
 
   async #install(meta: SnapshotMeta, payload: SnapshotPayload): Promise<void> {
@@ -373,7 +366,7 @@ export class LocalReplica implements Replica {
   }
 
   #send(to: Member, message: Message<Payload>): boolean {
-    return this.#works && this.#peers.send(to.nodeId, { replicaSetId: this.replicaSetId, from: this.replicaId, to: to.replicaId, message });
+    return this.#works && this.#parts.peers.send(to.nodeId, { replicaSetId: this.replicaSetId, from: this.replicaId, to: to.replicaId, message });
   }
 
   #answerAll(why: string): void {
@@ -384,7 +377,7 @@ export class LocalReplica implements Replica {
 
   /** Ticks go on while proposals of a leadership that was lost wait: for some, only time brings an answer. */
   #tellTicking(): void {
-    this.#host.ticking(this, this.ticking || (this.#works && this.role !== "leader" && this.#waiting.size > 0));
+    this.#parts.host.ticking(this, this.ticking || (this.#works && this.role !== "leader" && this.#waiting.size > 0));
   }
 
   /** `serving` follows from the core's state without an effect of its own. */
@@ -392,7 +385,7 @@ export class LocalReplica implements Replica {
     const serving = this.serving;
     if (serving === this.#servingTold) return;
     this.#servingTold = serving;
-    this.#host.leadershipChanged(this);
+    this.#parts.host.leadershipChanged(this);
     this.#changed();
   }
 

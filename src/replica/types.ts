@@ -51,7 +51,7 @@ export interface Replica {
   readonly term: Term;
   readonly leader: LeaderHint | null;
   readonly configuration: Configuration;
-  /** Whether this replica leads and an entry of its own term has committed: only then may it serve. */
+  /** Whether this replica leads and an entry of its own term has committed and was applied: only then may it serve. */
   readonly serving: boolean;
   readonly commitIndex: LogIndex;
   readonly appliedIndex: LogIndex;

@@ -104,6 +104,24 @@ test("W and R of a topic reach every partition's leader", async () => {
   }
 });
 
+test("a leader that has not heard of a change does not undo it", async () => {
+  const { cluster, one } = await withTopic();
+  const metadata = cluster.set(METADATA_REPLICA_SET);
+  const set = cluster.set(id(1));
+  metadata.stalled.add(node(3));
+  await one.controller.updateTopic("orders", { writeQuorum: 3 });
+  await cluster.clock.until(() => set.configuration.w === 3 && set.configuration.incoming === undefined);
+  const changes = set.history.length;
+  await cluster.elect(id(1), node(3));
+  await cluster.clock.advance(5_000);
+  assert.deepEqual([set.configuration.w, set.history.length], [3, changes]);
+  metadata.stalled.clear();
+  cluster.deliver(metadata);
+  await cluster.clock.advance(5_000);
+  assert.deepEqual([set.configuration.w, set.history.length], [3, changes]);
+  assert.equal(cluster.clock.timers, 0);
+});
+
 test("a leader elected later finishes what the one before it could not", async () => {
   const { cluster, one } = await withTopic();
   await cluster.stop(node(2));
