@@ -5,7 +5,7 @@ import type { Clock, Logger, Random, Timer } from "../base/ports.js";
 import type { CoreOptions } from "../consensus/types.js";
 import type { Log, LogCallbacks, LogSettings } from "../storage/log.js";
 import type { ReplicaRecord, ReplicaStore } from "../storage/replica-store.js";
-import { openReplica } from "./open-replica.js";
+import { openReplica, setAside } from "./open-replica.js";
 import { hasOtherVoters } from "./parts.js";
 import type { LocalReplica } from "./replica.js";
 import type { CutPolicy } from "./snapshot-plan.js";
@@ -199,7 +199,7 @@ export class LocalHost implements ReplicaHost {
       host: {
         ticking: (self, needed) => this.#ticking(self, needed),
         leadershipChanged: this.#options.leadershipChanged,
-        failed: (self) => this.#failed(self, spec),
+        failed: (self, why) => this.#failed(self, spec, why),
       },
     }).catch(async (error: unknown) => {
       await this.#lookAgain(spec.replicaSetId);
@@ -238,31 +238,23 @@ export class LocalHost implements ReplicaHost {
     return quiet;
   }
 
-  #failed(replica: Replica, spec: ReplicaSpec): void {
+  #failed(replica: Replica, spec: ReplicaSpec, { isLogDamaged }: { isLogDamaged: boolean }): void {
     this.#ticking(replica, false);
     this.#options.leadershipChanged(replica);
-    const isDamaged = replica.failure instanceof QuireError && replica.failure.reason === "LOG_CORRUPT";
-    if (!isDamaged || !hasOtherVoters(replica)) return;
+    if (!isLogDamaged || !hasOtherVoters(replica)) return;
     this.#inTurn(spec.replicaSetId, () => this.#refill(replica, spec)).catch((error: unknown) =>
       this.#options.logger.error({ replicaSetId: spec.replicaSetId, replicaId: spec.replicaId, error }, "a damaged replica could not be begun again"),
     );
   }
 
-  /**
-   * A log that cannot be read is as good as lost (rule 10): it is set aside for whoever wants to look at it, and the replica begins again
-   * with nothing, in doubt, until a leader that was elected without it has filled it.
-   */
+  /** Begins a replica whose log is damaged again, without that log. */
   async #refill(failed: Replica, spec: ReplicaSpec): Promise<void> {
     const replica = this.#replicas.get(spec.replicaSetId);
     if (replica === undefined || replica !== failed) return;
     this.#replicas.delete(spec.replicaSetId);
     this.#awake.delete(replica);
     await replica.stop();
-    const aside = await this.#options.logs.setAside(spec);
-    this.#options.logger.error(
-      { replicaSetId: spec.replicaSetId, replicaId: spec.replicaId, aside },
-      "a damaged log was set aside; the replica is filled again from the others. Remove the folder when nobody needs it",
-    );
+    await setAside(this.#options, spec);
     await this.#open(spec);
   }
 

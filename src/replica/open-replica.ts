@@ -35,11 +35,36 @@ export interface OpenOptions {
 /**
  * Brings a replica back as it was, or makes a new one: newest snapshot that the log still reaches, then only the
  * entries after it are read, for the configurations among them. They are applied once they are known to be committed.
+ * A log in which those entries cannot be read is set aside, and the replica begins again with nothing.
  */
 export async function openReplica(options: OpenOptions): Promise<LocalReplica> {
-  const { spec } = options;
   await discardFormer(options);
   await createIfAbsent(options);
+  const damage: QuireError[] = [];
+  try {
+    return await openOnce(options, (found) => damage.push(found));
+  } catch (error) {
+    // Of a sole copy nobody has more: it may be readable another time.
+    if (!damage.includes(error as QuireError) || !(await mayHaveOthers(options))) throw error;
+  }
+  await setAside(options, options.spec);
+  return openOnce(options, () => undefined);
+}
+
+/**
+ * A log that cannot be read is as good as lost (rule 10): it is moved out of the way for whoever wants to look at it. Without one, the
+ * replica begins again with nothing, in doubt, until a leader that was elected without it has filled it.
+ */
+export async function setAside({ logs, logger }: Pick<OpenOptions, "logs" | "logger">, { replicaSetId, replicaId }: ReplicaRecord): Promise<void> {
+  const aside = await logs.setAside({ replicaSetId, replicaId });
+  logger.error(
+    { replicaSetId, replicaId, aside },
+    "a damaged log was set aside; the replica is filled again from the others. Remove the folder when nobody needs it",
+  );
+}
+
+async function openOnce(options: OpenOptions, foundDamage: (error: QuireError) => void): Promise<LocalReplica> {
+  const { spec } = options;
   let replica: LocalReplica | undefined;
   let failedEarly: Error | undefined;
   const log = await options.logs.open(spec, spec.logSettings, {
@@ -48,7 +73,10 @@ export async function openReplica(options: OpenOptions): Promise<LocalReplica> {
       if (replica === undefined) failedEarly = error;
       else replica.fail(error);
     },
-    onDamaged: (error) => damaged(replica, error, options.logger),
+    onDamaged: (error) => {
+      if (replica === undefined) foundDamage(error);
+      else damaged(replica, error, options.logger);
+    },
   });
   try {
     replica = await replicaOver(log, options);
@@ -62,11 +90,17 @@ export async function openReplica(options: OpenOptions): Promise<LocalReplica> {
 }
 
 /** A read found damage. With other voters to be filled from, the replica stops; a sole one goes on with what it can read. */
-function damaged(replica: LocalReplica | undefined, error: QuireError, logger: Logger): void {
-  if (replica === undefined) return;
+function damaged(replica: LocalReplica, error: QuireError, logger: Logger): void {
   const { replicaSetId, replicaId } = replica;
-  if (hasOtherVoters(replica)) replica.fail(error);
+  if (hasOtherVoters(replica)) replica.fail(error, { isLogDamaged: true });
   else logger.error({ replicaSetId, replicaId, error }, "a log is damaged, and there is no other replica of it");
+}
+
+/** As far as its snapshots know. One that was begun without any voters came to a set that had some. */
+async function mayHaveOthers({ spec, store }: OpenOptions): Promise<boolean> {
+  const [newest] = await store.snapshots(spec.replicaSetId);
+  const configuration = newest?.configuration ?? spec.initial;
+  return configuration.voters.length === 0 || hasOtherVoters({ configuration, replicaId: spec.replicaId });
 }
 
 async function replicaOver(log: Log, options: OpenOptions): Promise<LocalReplica> {

@@ -29,7 +29,8 @@ export interface ReplicaHostCallbacks {
   ticking(replica: Replica, needed: boolean): void;
   /** Role, term, leader, or whether it serves, changed. */
   leadershipChanged(replica: Replica): void;
-  failed(replica: Replica): void;
+  /** It stopped for good. `isLogDamaged`: what it held can be had from the others, and from nowhere else. */
+  failed(replica: Replica, why: { isLogDamaged: boolean }): void;
 }
 
 /** Whether there is anyone to be filled from: a sole copy, damaged as it is, stays where it is. */

@@ -195,14 +195,14 @@ export class LocalReplica implements Replica {
   }
 
   /** This replica stops for good and says why (rule 11). A broken invariant is no failure of its disk: it ends the process. */
-  fail(error: Error): void {
+  fail(error: Error, { isLogDamaged = false } = {}): void {
     if (error instanceof InvariantError) throw error;
     if (!this.#works) return;
     this.#failure = error;
     this.#applier.stop();
     this.#parts.logger.error({ replicaSetId: this.replicaSetId, replicaId: this.replicaId, error }, "a replica stopped; the others go on without it");
     this.#answerAll("this replica stopped");
-    this.#parts.host.failed(this);
+    this.#parts.host.failed(this, { isLogDamaged });
     this.#changed();
   }
 
@@ -312,7 +312,7 @@ export class LocalReplica implements Replica {
     try {
       change();
     } catch (error) {
-      this.fail(error as Error);
+      this.fail(error as Error, { isLogDamaged: error instanceof QuireError && error.reason === "LOG_CORRUPT" });
     }
     return this.#works;
   }

@@ -49,18 +49,23 @@ export class SegmentedLogs {
   /** Moves a closed log out of the way, in place of one that was moved before; returns where it is now. */
   async setAside(record: ReplicaRecord): Promise<string> {
     const { files, folder } = this.#options;
-    const aside = `${this.#folderOf(record)}.damaged`;
+    const aside = this.#asideOf(record);
     await files.removeFolder(aside);
     await files.rename(this.#folderOf(record), aside);
     await files.syncFolder(folder);
     return aside;
   }
 
-  /** Removes a closed log and all that is in it. */
+  /** Removes a closed log and all that is in it, and what was moved out of its way. */
   async delete(record: ReplicaRecord): Promise<void> {
     const { files, folder } = this.#options;
+    await files.removeFolder(this.#asideOf(record));
     await files.removeFolder(this.#folderOf(record));
     if ((await files.list(folder)) !== undefined) await files.syncFolder(folder);
+  }
+
+  #asideOf(record: ReplicaRecord): string {
+    return `${this.#folderOf(record)}.damaged`;
   }
 
   #folderOf({ replicaSetId, replicaId }: ReplicaRecord): string {

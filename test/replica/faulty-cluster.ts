@@ -34,6 +34,9 @@ export interface Broker {
   isStopping: boolean;
 }
 
+/** Where a broker's log of the set is. */
+export const folderOf = ({ id }: Broker): string => `/data/logs/${SET}-${id}/`;
+
 interface Flying {
   readonly from: NodeId;
   readonly to: NodeId;

@@ -1,6 +1,7 @@
 /**
  * Whole hosts under everything at once, each run from one seed: crashes with and without loss of power, failing syncs, polite restarts,
- * lost, repeated and reordered messages, cuts one way and both, trims, snapshots, changes of members, W and R, transfers, reads.
+ * lost, repeated and reordered messages, cuts one way and both, trims, snapshots, changes of members, W and R, transfers, reads. In some runs
+ * one disk, of W-1 that the promise covers, turns bits and loses whole logs.
  *
  * `QUIRE_SEED=17 node --test dist/test/replica/random-faults.test.js` repeats one run; `QUIRE_SEEDS=500` makes many.
  */
@@ -14,7 +15,7 @@ import type { Member } from "../../src/consensus/types.js";
 import type { LocalReplica } from "../../src/replica/replica.js";
 import type { CutPolicy } from "../../src/replica/snapshot-plan.js";
 import { SeededRandom } from "../consensus/seeded-random.js";
-import { FaultyCluster, SET, turn } from "./faulty-cluster.js";
+import { type Broker, FaultyCluster, folderOf, SET, turn } from "./faulty-cluster.js";
 import { batchOf } from "./replica-cluster.js";
 
 const NODES = 4;
@@ -28,6 +29,7 @@ interface Totals {
   reads: number;
   snapshots: number;
   halted: number;
+  rotted: number;
 }
 
 class Run {
@@ -39,6 +41,9 @@ class Run {
   readonly #cutPolicy: CutPolicy;
   /** Whether power may be lost in the middle of a change of members: then a set may halt, for ever in doubt, but never lie. */
   readonly #mayHalt: boolean;
+  /** Whose disk rots, if any does. */
+  readonly #rotten: Broker | undefined;
+  #rotted = 0;
   #hasHalted = false;
   #texts = 0;
   #snapshotsSent = 0;
@@ -57,6 +62,7 @@ class Run {
       logSettings: { segmentBytes: 700 + random.below(3_000), segmentAgeMs: 0, flush: "batch", flushIntervalMs: 1 },
     });
     this.#mayHalt = random.oneIn(2);
+    this.#rotten = !this.#mayHalt && random.oneIn(2) ? this.#cluster.brokers[random.below(3)] : undefined;
     this.#actions = this.#weather();
   }
 
@@ -70,7 +76,7 @@ class Run {
     await this.#peace();
     const { witness } = this.#cluster;
     const { acknowledged, terms, reads } = witness;
-    return { acknowledged: acknowledged.size, terms, reads, snapshots: this.#snapshotsSent, halted: this.#hasHalted ? 1 : 0 };
+    return { acknowledged: acknowledged.size, terms, reads, snapshots: this.#snapshotsSent, halted: this.#hasHalted ? 1 : 0, rotted: this.#rotted };
   }
 
   /** Each run has a weather of its own: how often what happens. */
@@ -91,6 +97,7 @@ class Run {
       ...times(this.#mayHalt ? some(2) : 0, () => this.#reconfigure()),
       ...times(some(2), () => this.#transfer()),
       ...times(4, () => this.#read()),
+      ...times(this.#rotten === undefined ? 0 : 1, () => this.#rot()),
       ...(this.#random.oneIn(3) ? [() => this.#powerCut()] : []),
     ];
   }
@@ -183,6 +190,26 @@ class Run {
     };
   }
 
+  /** A bit turns in the log, whoever runs over it; or all of it is gone when the broker starts again. */
+  #rot(): void {
+    const broker = this.#rotten;
+    if (broker === undefined) return;
+    const { files, process } = broker;
+    const paths = files.paths().filter((path) => path.startsWith(folderOf(broker)));
+    if (process === undefined && this.#random.oneIn(4)) {
+      for (const path of paths) files.lose(path);
+    } else {
+      const path = this.#random.pick(paths);
+      if (path === undefined) return;
+      files.damage(path, (bytes) => {
+        const at = this.#random.below(bytes.length);
+        if (at < bytes.length) bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << this.#random.below(8)), at);
+        return bytes;
+      });
+    }
+    this.#rotted += 1;
+  }
+
   #cut(): void {
     const one = 1 + this.#random.below(NODES);
     const oneWay = this.#random.oneIn(3);
@@ -208,8 +235,8 @@ class Run {
       if (broker.process === undefined) await cluster.start(broker);
       else broker.process.store.failure = undefined;
     }
-    await this.#until("all agree", () => this.#allAgree());
-    for (const replica of this.#members()) await this.#checkRecords(replica);
+    do await this.#until("all agree", () => this.#allAgree());
+    while (!(await this.#checkAll()));
     for (const broker of cluster.brokers) await cluster.stop(broker);
     if (!this.#hasHalted) cluster.witness.concludes();
   }
@@ -234,7 +261,8 @@ class Run {
     const leader = this.#cluster.leaders().find((replica) => replica.serving);
     if (leader === undefined || leader.configuration.incoming !== undefined) return [];
     const ids = new Set([...leader.configuration.voters, ...leader.configuration.learners].map((member) => member.replicaId));
-    return this.#cluster.replicas().filter((replica) => ids.has(replica.replicaId));
+    const members = this.#cluster.replicas().filter((replica) => ids.has(replica.replicaId));
+    return members.length === ids.size ? members : [];
   }
 
   #allAgree(): boolean {
@@ -243,13 +271,20 @@ class Run {
     return members.length > 0 && members.every((replica) => replica.appliedIndex === last && replica.log.syncedIndex === last);
   }
 
-  /** The records that the replica's log holds, by offset. Read anew when its beginning goes meanwhile. */
-  async #recordsOf(replica: LocalReplica): Promise<Map<number, string>> {
+  /** False when one was found damaged, and is filled again. */
+  async #checkAll(): Promise<boolean> {
+    for (const replica of this.#members()) if (!(await this.#checkRecords(replica))) return false;
+    return true;
+  }
+
+  /** The records that the replica's log holds, by offset; undefined when it is damaged. Read anew when its beginning goes meanwhile. */
+  async #recordsOf(replica: LocalReplica): Promise<Map<number, string> | undefined> {
     const { log, appliedIndex } = replica;
     const records = new Map<number, string>();
     const { logStart } = log;
     for (let next = indexPlus(logStart.index, 1); next <= appliedIndex; ) {
       const frames = await log.read(next, appliedIndex, 100_000).catch(() => []);
+      if (replica.failure !== undefined) return undefined;
       if (log.logStart.index !== logStart.index) return this.#recordsOf(replica);
       for (const { kind, baseOffset, body } of frames) if (kind === EntryKind.records) records.set(baseOffset, body.toString().trimEnd());
       next = indexPlus(next, frames.length);
@@ -258,19 +293,21 @@ class Run {
   }
 
   /** Every acknowledged record that the replica's log reaches is there, at its offset; what was not trimmed is reached. */
-  async #checkRecords(replica: LocalReplica): Promise<void> {
+  async #checkRecords(replica: LocalReplica): Promise<boolean> {
     const records = await this.#recordsOf(replica);
+    if (records === undefined) return false;
     for (const [at, text] of this.#cluster.witness.acknowledged) {
       if (at >= replica.log.startOffset) assert.equal(records.get(at), text, `offset ${at} on replica ${replica.replicaId}`);
     }
     const trimmed = replica.machine.logStartOffset?.() ?? 0;
     if (this.#cutPolicy === "records") assert.ok(replica.log.startOffset <= trimmed, `replica ${replica.replicaId} lacks records that nobody trimmed`);
+    return true;
   }
 }
 
 const { QUIRE_SEED: only, QUIRE_SEEDS: count = "24" } = process.env;
 const seeds = only === undefined ? Array.from({ length: Number(count) }, (_, at) => at + 1) : [Number(only)];
-const totals: Totals = { acknowledged: 0, terms: 0, reads: 0, snapshots: 0, halted: 0 };
+const totals: Totals = { acknowledged: 0, terms: 0, reads: 0, snapshots: 0, halted: 0, rotted: 0 };
 
 for (const seed of seeds) {
   test(`whatever happens, acknowledged records stay: seed ${seed}`, async () => {
@@ -282,5 +319,6 @@ for (const seed of seeds) {
 test("the runs did something", { skip: only !== undefined }, () => {
   assert.ok(totals.acknowledged > 50 * seeds.length, `${totals.acknowledged} acknowledged`);
   assert.ok(totals.terms > 5 * seeds.length && totals.reads > seeds.length && totals.snapshots > seeds.length / 4, JSON.stringify(totals));
+  assert.ok(totals.rotted > seeds.length, `${totals.rotted} times damaged`);
   assert.ok(totals.halted <= seeds.length / 4, `${totals.halted} halted`);
 });

@@ -216,10 +216,24 @@ export class FaultyFiles implements Files {
 
   async rename(from: string, to: string): Promise<void> {
     await this.#step("rename", from);
+    if (this.#folders.has(from)) return this.#renameFolder(from, to);
     const inode = this.#names.get(from);
     if (inode === undefined) throw failure("ENOENT", from);
     this.#names.delete(from);
     this.#names.set(to, inode);
+  }
+
+  /** All of it goes or stays, and lasts at once: before a sync of the folder above, a crash may as well have come before it. */
+  #renameFolder(from: string, to: string): void {
+    this.#folders.delete(from);
+    this.#folders.add(to);
+    for (const names of [this.#names, this.#lasting]) {
+      for (const [path, inode] of [...names]) {
+        if (!path.startsWith(`${from}/`)) continue;
+        names.delete(path);
+        names.set(`${to}${path.slice(from.length)}`, inode);
+      }
+    }
   }
 
   async remove(path: string): Promise<void> {
