@@ -52,6 +52,10 @@ export class PartitionState implements StateMachine {
     }
   }
 
+  blank(): Buffer {
+    return new PartitionState().snapshot();
+  }
+
   snapshot(): Buffer {
     const state = Buffer.allocUnsafe(1 + 5 + 16);
     state.writeUInt8(VERSION, 0);

@@ -139,8 +139,9 @@ export class LocalView implements ClusterView {
     return () => this.#watchers.delete(changed);
   }
 
-  /** The local replica of the metadata was opened. */
+  /** The local replica of the metadata was opened; another one when its log was damaged. Telling it twice does no harm. */
   attachMetadata(replica: Pick<Replica, "leader" | "appliedIndex" | "log">): void {
+    if (replica === this.#metadata) return;
     this.#metadata = replica;
     this.#replayThrough = replica.log.lastIndex;
   }

@@ -47,6 +47,10 @@ export class MetadataMachine implements StateMachine {
     this.#changed(change);
   }
 
+  blank(): Buffer {
+    return new MetadataState(this.state.founding).snapshot();
+  }
+
   snapshot(): Buffer {
     return this.state.snapshot();
   }

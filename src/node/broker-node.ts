@@ -216,7 +216,10 @@ export class BrokerNode {
       machineFor: (id: ReplicaSetId) =>
         id === METADATA_REPLICA_SET ? { machine: this.#machine, cutPolicy: "state" } : { machine: new PartitionState(), cutPolicy: "records" },
       leadershipChanged: (replica: Replica) => {
-        if (replica.replicaSetId === METADATA_REPLICA_SET) this.#sayController(replica);
+        if (replica.replicaSetId === METADATA_REPLICA_SET) {
+          this.#sayController(replica);
+          this.view.attachMetadata(replica);
+        }
         this.view.onOwnReplica(replica);
         this.#own.changed(replica);
         this.#reconciler.leadershipChanged(replica);

@@ -149,7 +149,7 @@ async function startingSnapshots({ spec, store, machine, logger }: OpenOptions, 
     );
   }
   logger.error({ replicaSetId, replicaId, doubt: log.doubt }, "a log is lost; it is filled again from the other replicas");
-  const nothing: Snapshot = { ...BEGINNING, configuration: spec.initial, nextOffset: offset(0), state: machine.snapshot() };
+  const nothing: Snapshot = { ...BEGINNING, configuration: spec.initial, nextOffset: offset(0), state: machine.blank() };
   await log.reset(BEGINNING, nothing.nextOffset);
   await store.saveSnapshot(replicaSetId, nothing, []);
   return [nothing];
@@ -170,7 +170,7 @@ async function createIfAbsent({ spec, known, store, machine }: OpenOptions): Pro
   if (known?.replicaId === spec.replicaId) return;
   await store.createReplica(
     { replicaSetId: spec.replicaSetId, replicaId: spec.replicaId },
-    { ...BEGINNING, configuration: spec.initial, nextOffset: offset(0), state: machine.snapshot() },
+    { ...BEGINNING, configuration: spec.initial, nextOffset: offset(0), state: machine.blank() },
   );
 }
 

@@ -32,6 +32,8 @@ export interface StateMachine {
   /** Called for every committed entry, in order. */
   apply(frame: Frame): void;
   snapshot(): Buffer;
+  /** The snapshot of the state before any entry, whatever this machine applied since. */
+  blank(): Buffer;
   /** Replaces the state. */
   restore(state: Buffer): void;
   /** First offset readers may ask for, where the state has one (partitions: moved by `trim` entries). */

@@ -23,7 +23,7 @@ class Fixture {
       readCached: (from, through) => (this.cached ? this.#frames(from, through) : undefined),
       read: (from, through) => new Promise((resolve, reject) => this.reads.push({ resolve: () => resolve(this.#frames(from, through)), reject })),
     },
-    machine: { apply: (frame) => this.onApply(frame), snapshot: () => Buffer.alloc(0), restore: () => undefined },
+    machine: { apply: (frame) => this.onApply(frame), snapshot: () => Buffer.alloc(0), blank: () => Buffer.alloc(0), restore: () => undefined },
     appliedIndex: logIndex(0),
     nextOffset: offset(0),
     configuration,

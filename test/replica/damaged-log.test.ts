@@ -10,15 +10,16 @@ import { batchOf } from "./replica-cluster.js";
 const RECORDS = 12;
 const LOG = { segmentBytes: 1_000, segmentAgeMs: 0, flush: "batch", flushIntervalMs: 1 } as const;
 
-function clusterOf(nodes: number, seed: number): FaultyCluster {
+function clusterOf(seed: number, isMachineShared: boolean): FaultyCluster {
   const voters = [1, 2, 3].map((id) => ({ replicaId: replicaId(id), nodeId: nodeId(id) }));
   return new FaultyCluster({
     random: new SeededRandom(seed),
-    nodes,
+    nodes: 3,
     initial: { voters, learners: [], w: 2, r: 2 },
     cutPolicy: "records",
     cacheBytes: 0,
     logSettings: LOG,
+    isMachineShared,
   });
 }
 
@@ -36,8 +37,8 @@ async function until(cluster: FaultyCluster, what: string, condition: () => bool
 const holdsAll = (replica: LocalReplica | undefined): boolean => replica?.failure === undefined && replica?.highWatermark === RECORDS;
 
 /** Three brokers that hold the same records, the last of them no leader: its log is to be damaged. */
-async function filledCluster(seed: number): Promise<{ cluster: FaultyCluster; victim: Broker }> {
-  const cluster = clusterOf(3, seed);
+async function filledCluster(seed: number, { isMachineShared = false } = {}): Promise<{ cluster: FaultyCluster; victim: Broker }> {
+  const cluster = clusterOf(seed, isMachineShared);
   await Promise.all(cluster.brokers.map((broker) => cluster.start(broker)));
   await until(cluster, "somebody serves", () => cluster.leaders().some((leader) => leader.serving));
   const [leader] = cluster.leaders();
@@ -108,5 +109,20 @@ test("a log is not given up for what is wrong elsewhere: its replica stops, and 
   for (let turns = 0; turns < 200; turns++) await turn();
   assert.deepEqual(asideOf(victim), []);
   assert.equal(victim.process?.host.get(SET), replica);
+  for (const broker of cluster.brokers) await cluster.stop(broker);
+});
+
+test("a state machine that outlives its replica does not apply anything twice", async () => {
+  const { cluster, victim } = await filledCluster(1, { isMachineShared: true });
+  const replica = victim.process?.host.get(SET);
+  assert.ok(replica !== undefined);
+  // As where the log's beginning is long gone: no snapshot is left that an empty log reaches.
+  const { appliedIndex: index, configuration, highWatermark: nextOffset } = replica;
+  await victim.disk.saveSnapshot(SET, { index, term: replica.term, configuration, nextOffset, state: replica.machine.snapshot() }, []);
+  flip(victim, segmentOf(victim));
+  await readAll(replica).catch(() => undefined);
+  await until(cluster, "it is filled again", () => victim.process?.host.get(SET) !== replica && holdsAll(victim.process?.host.get(SET)));
+  const { machine } = victim.process?.host.get(SET) ?? assert.fail("it runs");
+  assert.deepEqual(machine.snapshot(), cluster.leaders()[0]?.machine.snapshot());
   for (const broker of cluster.brokers) await cluster.stop(broker);
 });

@@ -51,6 +51,8 @@ export interface FaultyClusterOptions {
   readonly cutPolicy: CutPolicy;
   readonly cacheBytes: number;
   readonly logSettings: LogSettings;
+  /** Whether a process has one state machine for all replicas that it begins, as for the metadata. */
+  readonly isMachineShared?: boolean;
 }
 
 const CORE = { heartbeatTicks: 2, electionTicks: 12, suspicionTicks: 3, quiesceTicks: 20, inflightMessagesMax: 3, inflightBytesMax: 4 * KIB };
@@ -99,7 +101,8 @@ export class FaultyCluster {
   }
 
   #host(broker: Broker, { clock, store, logs }: { clock: FakeClock; store: FaultyStore; logs: SegmentedLogs }): LocalHost {
-    const { random, cutPolicy } = this.#options;
+    const { random, cutPolicy, isMachineShared } = this.#options;
+    const shared = isMachineShared ? this.witness.machine() : undefined;
     const below = (bound: number): number => random.below(bound);
     const host: LocalHost = new LocalHost({
       self: broker.id,
@@ -114,7 +117,7 @@ export class FaultyCluster {
       logger: silentLogger,
       tickMs: timing.tickMs,
       core: CORE,
-      machineFor: () => ({ machine: this.witness.machine(), cutPolicy }),
+      machineFor: () => ({ machine: shared ?? this.witness.machine(), cutPolicy }),
       leadershipChanged: (replica) => this.witness.leads(replica),
     });
     return host;
