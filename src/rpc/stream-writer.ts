@@ -17,7 +17,7 @@ export class StreamWriter<Message> {
   #full = false;
   #ended = false;
 
-  /** `onWritable` is called when a writer that was full takes more. */
+  /** `onWritable` is called whenever something was taken and more may be written, also when the writer was not full: its user may keep to less. */
   constructor(call: WritableCall, bytesMax: number, onWritable: () => void) {
     this.#call = call;
     this.#bytesMax = bytesMax;
@@ -33,6 +33,11 @@ export class StreamWriter<Message> {
     return !this.#ended && !this.#full && this.#bytes < this.#bytesMax;
   }
 
+  /** Written, and not yet taken by HTTP/2. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get ended(): boolean {
     return this.#ended;
   }
@@ -42,9 +47,8 @@ export class StreamWriter<Message> {
     if (this.#ended) return;
     this.#bytes += bytes;
     const more = this.#call.write(message, () => {
-      const wasFull = this.#bytes >= this.#bytesMax;
       this.#bytes -= bytes;
-      if (wasFull) this.#wake();
+      this.#wake();
     });
     if (!more) this.#full = true;
   }

@@ -2,7 +2,7 @@ import { Metadata, type ServerDuplexStream } from "@grpc/grpc-js";
 import { unreachable } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import type { Offset } from "../base/ids.js";
-import { MIB } from "../base/limits.js";
+import { KIB, MIB } from "../base/limits.js";
 import type { Timer } from "../base/ports.js";
 import type { FetchResult } from "../broker/types.js";
 import type { Init, SubscribeAdd, SubscribeRequest, SubscribeResponse } from "../wire/messages.js";
@@ -17,10 +17,14 @@ import { integer, partitionNumber, positionField, refuseField, topicName } from 
 
 type Call = ServerDuplexStream<SubscribeRequest, Init<SubscribeResponse>>;
 
-/** Record bytes per message: large enough to be cheap, small enough to take turns. */
-const READ_BYTES = MIB;
-/** Bytes that wait in one stream for a slow client. */
-const WRITE_BYTES_MAX = MIB;
+/** What all streams of this broker may together have waiting for slow clients; each has an equal share. */
+const WAITING_BYTES_MAX = 16 * MIB;
+/**
+ * A stream's share, at most and at least: record bytes per message (large enough to be cheap, small enough to take turns), and bytes that
+ * may wait before no further message is read. What a stream holds is below two shares, or one batch where that is larger.
+ */
+const SHARE_BYTES_MAX = MIB;
+const SHARE_BYTES_MIN = 32 * KIB;
 const CONTROL_BYTES = 64;
 /** Steps of the client under way, before its next ones are not read. */
 const STEPS_MAX = 256;
@@ -37,13 +41,14 @@ export function openSubscribe(edge: Edge, slots: StreamSlots, call: Call): void 
 
 /**
  * Batches of many partitions on one stream. Subscriptions with something to read take turns, one read each; a turn is taken
- * only while the client's credit and the stream's own bound allow, so a client that does not read costs one turn's bytes.
+ * only while the client's credit and the stream's share of memory allow: many clients that do not read cost little more than a few.
  */
 class SubscribeStream implements LiveStream, SubscriptionHost {
   readonly dataPlane: Edge["dataPlane"];
   readonly #edge: Edge;
   readonly #call: Call;
   readonly #writer: StreamWriter<Init<SubscribeResponse>>;
+  readonly #slots: StreamSlots;
   readonly #release: () => void;
   readonly #heartbeat: Timer;
   readonly #subscriptions = new Map<number, Subscription>();
@@ -60,9 +65,10 @@ class SubscribeStream implements LiveStream, SubscriptionHost {
     this.#edge = edge;
     this.dataPlane = edge.dataPlane;
     this.#call = call;
+    this.#slots = slots;
     this.#release = slots.open(this);
     readOneAhead(call);
-    this.#writer = new StreamWriter(call, WRITE_BYTES_MAX, () => {
+    this.#writer = new StreamWriter(call, SHARE_BYTES_MAX, () => {
       this.#readOrPause();
       this.#pump();
     });
@@ -198,7 +204,8 @@ class SubscribeStream implements LiveStream, SubscriptionHost {
         if (subscription === undefined) break;
         subscription.queued = false;
         if (!subscription.readable) continue;
-        await subscription.read(Math.min(READ_BYTES, this.#credit - this.#sentBytes), (result) => this.#send(subscription, result));
+        const bytesMax = Math.min(this.#shareBytes, this.#credit - this.#sentBytes);
+        await subscription.read(bytesMax, (result) => this.#send(subscription, result));
       }
     } finally {
       // In the same turn as the last look at the queue, so that nobody queues unseen in between.
@@ -208,7 +215,11 @@ class SubscribeStream implements LiveStream, SubscriptionHost {
   }
 
   #maySend(): boolean {
-    return this.#writer.writable && this.#sentBytes < this.#credit;
+    return this.#writer.writable && this.#writer.bytes < this.#shareBytes && this.#sentBytes < this.#credit;
+  }
+
+  get #shareBytes(): number {
+    return Math.min(SHARE_BYTES_MAX, Math.max(SHARE_BYTES_MIN, Math.floor(WAITING_BYTES_MAX / this.#slots.size)));
   }
 
   #send(subscription: Subscription, result: FetchResult | undefined): void {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { nodeId, term } from "../../src/base/ids.js";
 import { fetchService } from "../../src/wire/services.js";
@@ -91,8 +92,9 @@ test("without credit nothing is sent; with some, as much as it allows and at mos
   await stream.until(() => bytesOf(stream) > 200_000);
 });
 
-test("a client that does not read costs bounded memory", async (context) => {
-  const { replica, server } = await subscribed(context);
+/** Clients that give credit and read nothing; returns how many bytes were read for them by the time nothing moves. */
+async function readForDeaf(context: TestContext, clients: number, recordBytes: number): Promise<number> {
+  const { replica, server } = await subscribed(context, 1, { limits: { streamsMax: clients + 1 } });
   let read = 0;
   const { readCached } = replica.log;
   Object.defineProperty(replica.log, "readCached", {
@@ -102,16 +104,27 @@ test("a client that does not read costs bounded memory", async (context) => {
       return frames;
     },
   });
-  for (let i = 0; i < 200; i++) replica.add(["x".repeat(60_000)]);
-  const stream = openDeaf(context, server.address, "/quire.v1.FetchService/Subscribe");
+  for (let i = 0; i < 200; i++) replica.add(["x".repeat(recordBytes)]);
   const { requestSerialize } = fetchService.Subscribe;
-  stream.write(grpcFrame(requestSerialize({ step: "credit", credit: { totalBytes: MUCH } })));
-  stream.write(
-    grpcFrame(requestSerialize({ step: "add", add: { subscriptionId: 1, topic: "orders", partition: 0, position: { position: "named", named: 1 } } })),
-  );
+  const streams = Array.from({ length: clients }, () => openDeaf(context, server.address, "/quire.v1.FetchService/Subscribe"));
+  for (const stream of streams) stream.write(grpcFrame(requestSerialize({ step: "credit", credit: { totalBytes: MUCH } })));
+  // All streams stand before any is served: those served earlier may have more.
+  await Promise.all(streams.map((stream) => once(stream, "response")));
+  const position = { position: "named", named: 1 } as const;
+  for (const stream of streams) stream.write(grpcFrame(requestSerialize({ step: "add", add: { subscriptionId: 1, topic: "orders", partition: 0, position } })));
   await until(() => read > 0);
   await stalls(() => read);
+  return read;
+}
+
+test("a client that does not read costs bounded memory", async (context) => {
+  const read = await readForDeaf(context, 1, 60_000);
   assert.ok(read < 3_000_000, `${read} bytes were read for a client that takes none`);
+});
+
+test("a hundred clients that do not read cost what all may have waiting together, not a hundred times the most for one", async (context) => {
+  const read = await readForDeaf(context, 100, 20_000);
+  assert.ok(read < 40_000_000, `${read} bytes were read for clients that take none`);
 });
 
 test("subscriptions take turns", async (context) => {
