@@ -11,7 +11,7 @@
  * W in W+R-N >= 1 replicas, and that one is not D.
  *
  * **Lifting by a leader.** Any leader's log holds all that was committed before its term, and all that it sent in its
- * term. D asks it (with a nonce, so the answer is younger than the doubt) where its log ends: at g. What D had
+ * term, on its own disk or not. D asks it (with a nonce, so the answer is younger than the doubt) where its log ends: at g. What D had
  * acknowledged was acknowledged in terms up to D's, so if it committed, or still can, it is in that log at or before g.
  * Once D's disk equals the leader's log through g, nothing D ever acknowledged can be missing.
  *
@@ -20,7 +20,8 @@
  * all in which D acknowledged anything, so it will never add to the counts of those terms. Let e be an entry that was
  * committed with D's help. N-W+1 voters with whole logs meet any W voters, so one of them holds e; then so does every
  * log that is at least as up to date as the most up-to-date of theirs (the floor), because logs that are later in the
- * order of rule 4 hold everything committed that earlier ones hold. When too few are whole but all voters answered, the
+ * order of rule 4 hold everything committed that earlier ones hold. (So it does no harm that a leader names an end that is not on its
+ * disk yet.) When too few are whole but all voters answered, the
  * same is true as long as fewer than W disks were damaged, which is what the promise covers; if more say that they are,
  * nothing is concluded and the replica set waits for an operator. So D may vote for a log at or beyond the floor, and if
  * its own log is there, the doubt is over.
@@ -82,7 +83,8 @@ function askForTail<P>(state: State<P>, doubt: DoubtState): void {
 /** Somebody in doubt asks. Answers are given only from a term that is on disk; until then it will ask again. */
 export function onTailQuery<P>(state: State<P>, from: Member, query: TailQuery): void {
   if (query.term > termOf(state)) {
-    if (shieldsLeader(state)) return;
+    // Who led and asks in doubt, above its own term, leads no more: nobody else may tell those who sleep.
+    if (shieldsLeader(state) && state.leader?.replicaId !== from.replicaId) return;
     adoptTerm(state, query.term, from.replicaId);
   }
   if (!isSaved(state)) return;
@@ -91,7 +93,8 @@ export function onTailQuery<P>(state: State<P>, from: Member, query: TailQuery):
     kind: "tail-reply",
     term: termOf(state),
     nonce: query.nonce,
-    last: log.synced,
+    // What a leader sent may be committed without its own disk; what others have not synced is nobody's.
+    last: state.role === "leader" ? log.last : log.synced,
     configuration: membership.current,
     log: doubt?.kind ?? "whole",
   });

@@ -39,6 +39,29 @@ test("a leader repairs a replica in doubt, and reads rest on it only then", () =
     propose 1 "c"
     > n1 acknowledge "c"`));
 
+test("a leader with a slow disk repairs a replica in doubt to the end of what it sent, not of what it has on disk", () =>
+  scenario(`
+    nodes 3
+    elect 1
+    slow 1
+    propose 1 "a"               # committed by n2 and n3 alone
+    > n1 acknowledge "a"
+    crash 3
+    restart 3 damaged=2
+    cut 2
+    hold
+    down 1 3
+    up 1 3
+    deliver 1 3
+    tick 1 3
+    deliver 3
+    deliver 1 3
+    > n1 tell n3 that it ends at 2/1, whole
+    flow
+    tick 8 1 3
+    > n3 is whole again
+    = n3 follower 2/1 whole`));
+
 test("what a replica in doubt has on disk counts, its word on what it had does not", () =>
   scenario(`
     nodes 3
@@ -210,3 +233,17 @@ test("no read rests on a replica in doubt", () =>
     tick 2
     > n2 is whole again
     > n1 read at 2`));
+
+test("followers that sleep wake up when their leader asks in doubt: it leads no more, whatever they were not told", () =>
+  scenario(`
+    nodes 3
+    elect 1
+    propose 1 "a"
+    tick 60
+    = n1 leader 2/1 asleep
+    = n2 follower 2/1 asleep
+    crash 1                     # its log is lost and it begins again; no link broke
+    restart 1 damaged=1
+    tick 40
+    > n1 is whole again
+    = n1 follower 3/3 commit 3 whole`));
