@@ -16,12 +16,11 @@
  * Once D's disk equals the leader's log through g, nothing D ever acknowledged can be missing.
  *
  * **Voting without one.** All replicas may have lost power in the middle of a group commit, so that all are in doubt and
- * nobody can lead. D then asks the other voters where their disks end. Whoever answers has first reached a term above
+ * nobody can lead. D then asks the other voters where their logs end. Whoever answers has first reached a term above
  * all in which D acknowledged anything, so it will never add to the counts of those terms. Let e be an entry that was
  * committed with D's help. N-W+1 voters with whole logs meet any W voters, so one of them holds e; then so does every
  * log that is at least as up to date as the most up-to-date of theirs (the floor), because logs that are later in the
- * order of rule 4 hold everything committed that earlier ones hold. (So it does no harm that a leader names an end that is not on its
- * disk yet.) When too few are whole but all voters answered, the
+ * order of rule 4 hold everything committed that earlier ones hold. (So it does no harm to name an end that is not on disk yet.) When too few are whole but all voters answered, the
  * same is true as long as fewer than W disks were damaged, which is what the promise covers; if more say that they are,
  * nothing is concluded and the replica set waits for an operator. So D may vote for a log at or beyond the floor, and if
  * its own log is there, the doubt is over.
@@ -93,8 +92,8 @@ export function onTailQuery<P>(state: State<P>, from: Member, query: TailQuery):
     kind: "tail-reply",
     term: termOf(state),
     nonce: query.nonce,
-    // What a leader sent may be committed without its own disk; what others have not synced is nobody's.
-    last: state.role === "leader" ? log.last : log.synced,
+    // Not only what is on disk: what a leader, or a candidate that becomes one, holds may be committed by others' disks.
+    last: log.last,
     configuration: membership.current,
     log: doubt?.kind ?? "whole",
   });

@@ -161,7 +161,7 @@ export type Message<P = unknown> =
       readonly term: Term;
       /** The query's, a whole number below 2^31; an answer to an older query says nothing. */
       readonly nonce: number;
-      /** The last entry on the sender's disk; a leader's last entry, on its disk or not. */
+      /** The sender's last entry, on its disk or not. */
       readonly last: LogPosition;
       /** What the sender goes by. */
       readonly configuration: Configuration;
