@@ -138,6 +138,7 @@ export class Applier {
       assert(frame.index === this.#appliedIndex + 1, () => `entry ${frame.index} is applied after ${this.#appliedIndex}`);
       assert(frame.baseOffset === this.#nextOffset, () => `entry ${frame.index} begins at offset ${frame.baseOffset}; the next offset is ${this.#nextOffset}`);
       try {
+        if (frame.kind === EntryKind.configuration) this.#configuration = decodeConfiguration(frame.body);
         this.#options.machine.apply(frame);
       } catch (error) {
         // An entry that this build cannot apply (a newer one's, say) stops this replica; anything else is our bug.
@@ -149,7 +150,6 @@ export class Applier {
       this.#appliedIndex = frame.index;
       this.#appliedTerm = frame.term;
       if (frame.kind === EntryKind.records) this.#nextOffset = offset(frame.baseOffset + frame.batch.recordCount);
-      if (frame.kind === EntryKind.configuration) this.#configuration = decodeConfiguration(frame.body);
       this.#options.applied(frame);
     }
     this.#options.advanced();

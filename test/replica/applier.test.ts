@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { EntryKind } from "../../src/base/entry-kind.js";
 import { QuireError } from "../../src/base/errors.js";
 import { type LogIndex, logIndex, offset } from "../../src/base/ids.js";
 import { Applier } from "../../src/replica/applier.js";
@@ -18,6 +19,7 @@ class Fixture {
   cached = false;
   onApplied: () => void = () => undefined;
   onApply: (frame: Frame) => void = () => undefined;
+  changed: (frame: Frame) => Frame = (frame) => frame;
   readonly applier = new Applier({
     log: {
       readCached: (from, through) => (this.cached ? this.#frames(from, through) : undefined),
@@ -38,7 +40,7 @@ class Fixture {
   });
 
   #frames(from: LogIndex, through: LogIndex): Frame[] {
-    return frames(from, Math.min(through, 30), { bodyBytes: 4 });
+    return frames(from, Math.min(through, 30), { bodyBytes: 4 }).map((frame) => this.changed(frame));
   }
 }
 
@@ -117,4 +119,14 @@ test("an entry that cannot be read, or not be understood, stops the replica once
   unknown.applier.through(logIndex(6));
   assert.deepEqual(unknown.applied, [1, 2]);
   assert.equal(unknown.failures.length, 1);
+});
+
+test("a configuration of a newer version stops the replica, not the process", () => {
+  const fixture = new Fixture();
+  fixture.cached = true;
+  fixture.changed = (frame) =>
+    frame.index < 3 ? frame : { ...frame, kind: EntryKind.configuration, batch: { ...frame.batch, recordCount: 0 }, body: Buffer.from('{"v":2}') };
+  fixture.applier.through(logIndex(5));
+  assert.deepEqual(fixture.applied, [1, 2]);
+  assert.equal(fixture.failures.length, 1);
 });
