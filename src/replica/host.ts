@@ -5,6 +5,7 @@ import type { Clock, Logger, Random, Timer } from "../base/ports.js";
 import type { CoreOptions } from "../consensus/types.js";
 import type { Log, LogCallbacks, LogSettings } from "../storage/log.js";
 import type { ReplicaRecord, ReplicaStore } from "../storage/replica-store.js";
+import { CatchUpReads } from "./catch-up-reads.js";
 import { openReplica, setAside } from "./open-replica.js";
 import { hasOtherVoters } from "./parts.js";
 import type { LocalReplica } from "./replica.js";
@@ -53,6 +54,7 @@ export class LocalHost implements ReplicaHost {
   readonly #turns = new Map<ReplicaSetId, Promise<unknown>>();
   readonly #awake = new Set<LocalReplica>();
   readonly #down = new Set<NodeId>();
+  readonly #catchUpReads = new CatchUpReads();
   /** What is on disk; read once, since there may be thousands. */
   #records: Promise<Map<ReplicaSetId, ReplicaRecord>> | undefined;
   #timer: Timer | undefined;
@@ -196,6 +198,7 @@ export class LocalHost implements ReplicaHost {
       cutPolicy,
       logger,
       core: { ...core, random: (bound) => random.below(bound) },
+      catchUpReads: this.#catchUpReads,
       host: {
         ticking: (self, needed) => this.#ticking(self, needed),
         leadershipChanged: this.#options.leadershipChanged,

@@ -8,6 +8,7 @@ import type { Configuration, CoreOptions, LogPosition } from "../consensus/types
 import { EntryKind } from "../consensus/types.js";
 import type { Log } from "../storage/log.js";
 import type { ReplicaRecord, ReplicaStore, Snapshot } from "../storage/replica-store.js";
+import type { CatchUpReads } from "./catch-up-reads.js";
 import { decodeConfiguration } from "./configuration-codec.js";
 import type { LogFactory } from "./host.js";
 import { hasOtherVoters, type ReplicaHostCallbacks } from "./parts.js";
@@ -29,6 +30,7 @@ export interface OpenOptions {
   readonly cutPolicy: CutPolicy;
   readonly logger: Logger;
   readonly core: CoreOptions;
+  readonly catchUpReads: CatchUpReads;
   readonly host: ReplicaHostCallbacks;
 }
 

@@ -1,9 +1,11 @@
 /** What one replica is made of, and what it tells whoever runs it. */
+
 import type { LogIndex, ReplicaId, ReplicaSetId } from "../base/ids.js";
 import type { Logger } from "../base/ports.js";
 import type { Core } from "../consensus/core.js";
 import type { Log } from "../storage/log.js";
 import type { ReplicaStore, Snapshot } from "../storage/replica-store.js";
+import type { CatchUpReads } from "./catch-up-reads.js";
 import type { CutPolicy } from "./snapshot-plan.js";
 import type { Payload, Peers, Replica, StateMachine } from "./types.js";
 
@@ -20,6 +22,8 @@ export interface ReplicaParts {
   readonly snapshotsKept: readonly LogIndex[];
   readonly peers: Peers;
   readonly logger: Logger;
+  /** Shared by all replicas of this broker. */
+  readonly catchUpReads: CatchUpReads;
   readonly host: ReplicaHostCallbacks;
 }
 

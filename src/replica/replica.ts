@@ -64,6 +64,7 @@ export class LocalReplica implements Replica {
     });
     this.#replicator = new Replicator({
       log: parts.log,
+      reads: parts.catchUpReads,
       leads: (term) => this.#works && this.#core.role === "leader" && this.#core.term === term,
       send: (to, message) => this.#send(to, message),
       hasRoom: (to, bytesMax) => this.#parts.peers.queuedBytes(to.nodeId) < bytesMax,

@@ -4,6 +4,7 @@ import type { Effect, Entry, Event, Member, Message } from "../consensus/types.j
 import { EntryKind } from "../consensus/types.js";
 import type { Frame, Log } from "../storage/log.js";
 import type { Snapshot } from "../storage/replica-store.js";
+import type { CatchUpReads } from "./catch-up-reads.js";
 import { decodeConfiguration } from "./configuration-codec.js";
 import type { Payload } from "./types.js";
 
@@ -14,6 +15,7 @@ const LINK_BYTES_MAX = 16 * MIB;
 
 export interface ReplicatorOptions {
   readonly log: Pick<Log, "logStart" | "readCached" | "read">;
+  readonly reads: CatchUpReads;
   /** Whether this replica still leads in the term: what was read or found meanwhile must not be said in a term that is over. */
   readonly leads: (term: Term) => boolean;
   readonly send: (to: Member, message: Message<Payload>) => boolean;
@@ -50,18 +52,25 @@ export class Replicator {
       this.#sendAppend(effect, frames);
       return;
     }
-    log.read(from, effect.through, APPEND_BYTES_MAX).then(
-      (read) => {
-        // In a later term other entries may stand in the same places: said in this one they would be a lie.
-        if (this.#options.leads(effect.term)) this.#sendAppend(effect, read);
-        else this.#sendNothing(effect);
-      },
-      (error: Error) => {
-        this.#sendNothing(effect);
-        // The log's beginning may have gone while it was read; what is still part of it must be readable.
-        if (from > log.logStart.index) this.#options.failed(error);
-      },
-    );
+    if (!this.#options.reads.tryBegin()) {
+      this.#sendNothing(effect);
+      return;
+    }
+    const read = log.read(from, effect.through, APPEND_BYTES_MAX);
+    read
+      .finally(() => this.#options.reads.end())
+      .then(
+        (read) => {
+          // In a later term other entries may stand in the same places: said in this one they would be a lie.
+          if (this.#options.leads(effect.term)) this.#sendAppend(effect, read);
+          else this.#sendNothing(effect);
+        },
+        (error: Error) => {
+          this.#sendNothing(effect);
+          // The log's beginning may have gone while it was read; what is still part of it must be readable.
+          if (from > log.logStart.index) this.#options.failed(error);
+        },
+      );
   }
 
   sendSnapshot(to: Member, term: Term): void {

@@ -108,7 +108,7 @@ export interface ReplicaSpec {
 export interface Peers {
   /** False when the message was dropped at once: no link, or its queue is full. */
   send(to: NodeId, envelope: ReplicaEnvelope): boolean;
-  /** Bytes waiting for this peer on the bulk link. */
+  /** Bytes waiting for this peer on the bulk link; infinity while there is none, so that nothing is read for whoever cannot take it. */
   queuedBytes(to: NodeId): number;
 }
 

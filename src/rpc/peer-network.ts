@@ -75,7 +75,8 @@ export class PeerNetwork implements Peers, IncomingStreamOwner {
   }
 
   queuedBytes(to: NodeId): number {
-    return this.#links.get(to)?.queuedBytes ?? 0;
+    const link = this.#links.get(to);
+    return link?.isUp === true ? link.queuedBytes : Number.POSITIVE_INFINITY;
   }
 
   isUp(node: NodeId): boolean {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { QuireError } from "../../src/base/errors.js";
 import { logIndex, nodeId, replicaId, term } from "../../src/base/ids.js";
 import type { Effect, Event, LogPosition, Message } from "../../src/consensus/types.js";
+import { CatchUpReads } from "../../src/replica/catch-up-reads.js";
 import { Replicator } from "../../src/replica/replicator.js";
 import type { Payload } from "../../src/replica/types.js";
 import type { Frame } from "../../src/storage/log.js";
@@ -32,8 +33,10 @@ class Fixture {
   hasRoom = true;
   read: Promise<Frame[]> = Promise.resolve([]);
   snapshot: Snapshot | undefined;
+  readonly reads = new CatchUpReads();
   readonly replicator = new Replicator({
     log: this.#log(),
+    reads: this.reads,
     leads: () => this.leads,
     send: (_, message) => this.sent.push(message) > 0,
     hasRoom: () => this.hasRoom,
@@ -124,4 +127,26 @@ test("what cannot be read stops the replica only while it is part of the log", a
   fixture.replicator.replicate(replicateFrom(3, 6));
   await settle();
   assert.equal(fixture.failures.length, 1);
+});
+
+test("only so many logs are read at a time for followers that are behind; a read that ends, well or not, gives its turn to another", async () => {
+  const fixture = new Fixture();
+  const waiting: { resolve: (read: Frame[]) => void; reject: (error: Error) => void }[] = [];
+  for (let reads = 1; reads <= 16; reads++) {
+    fixture.read = new Promise((resolve, reject) => waiting.push({ resolve, reject }));
+    fixture.replicator.replicate(replicateFrom(3, 6));
+  }
+  assert.deepEqual(fixture.events, []);
+  fixture.replicator.replicate(replicateFrom(3, 6));
+  assert.ok(fixture.saidNothing);
+  waiting[0]?.resolve(frames(4, 6, { bodyBytes: 10 }));
+  waiting[1]?.reject(new QuireError("LOG_CORRUPT", "rot"));
+  await settle();
+  assert.equal(fixture.sent.length, 1);
+  assert.equal(fixture.failures.length, 1);
+  fixture.read = Promise.resolve(frames(4, 6, { bodyBytes: 10 }));
+  fixture.replicator.replicate(replicateFrom(3, 6));
+  fixture.replicator.replicate(replicateFrom(3, 6));
+  await settle();
+  assert.equal(fixture.sent.length, 3);
 });
