@@ -40,7 +40,7 @@ export const settings = {
   "produce.recordBytesMax": bytes({ default: limits.recordBytes, min: KIB, max: limits.recordBytes, doc: "Largest record." }),
   "produce.batchBytesMax": bytes({ default: limits.batchBytes, min: 2 * KIB, max: limits.batchBytes, doc: "Largest batch." }),
   "produce.inflightBytesMax": bytes({
-    default: 64 * MIB,
+    default: 24 * MIB,
     min: 4 * MIB,
     max: 4 * GIB,
     doc: "Admitted and not yet acknowledged on this broker; above it, producers wait.",
