@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,8 +47,32 @@ test("of a broker's log people see warnings, errors and what is no log line", ()
   assert.equal(attention("null"), "null");
 });
 
-test("free ports are different and can be listened on", async () => {
-  const ports = await freePorts(6);
-  assert.equal(new Set(ports).size, 6);
-  assert.ok(ports.every((port) => port > 0));
+test("free ports are consecutive, below those of outgoing connections, and given once", async () => {
+  const [first, second] = await Promise.all([freePorts(6), freePorts(103)]);
+  for (const ports of [first, second]) {
+    assert.ok(ports.every((port, at) => at === 0 || port === (ports[at - 1] ?? 0) + 1));
+    assert.ok(ports.every((port) => port > 10_000 && port < 32_768));
+  }
+  assert.equal(new Set([...first, ...second]).size, 109);
+});
+
+test("two processes choose from different ports", async () => {
+  const script = `import { freePorts } from ${JSON.stringify(new URL("../../src/cli/local/ports.js", import.meta.url).href)};
+    console.log(JSON.stringify(await freePorts(50)));
+    process.stdin.once("data", () => process.exit());`;
+  const run = (): { ports: Promise<number[]>; end: () => Promise<unknown> } => {
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", script], { stdio: ["pipe", "pipe", "inherit"] });
+    const said = once(child.stdout, "data").then(([chunk]) => JSON.parse(String(chunk)) as number[]);
+    return {
+      ports: said,
+      end: () => {
+        child.stdin.end("go");
+        return once(child, "exit");
+      },
+    };
+  };
+  const children = [run(), run(), run()];
+  const ports = await Promise.all(children.map((child) => child.ports));
+  assert.equal(new Set(ports.flat()).size, 150);
+  await Promise.all(children.map((child) => child.end()));
 });
