@@ -58,7 +58,7 @@ export class Quire implements AsyncDisposable {
   constructor(options: ClientOptions, ports: ClientPorts) {
     this.#options = options;
     this.#ports = ports;
-    this.#connections = new Connections(options, ports.clock);
+    this.#connections = new Connections(options, ports);
     this.#metadata = new Metadata(options, ports, this.#connections, this.#closing.signal);
     this.#producer = new Producer(options, ports, this.#metadata, this.#connections);
     this.#admin = new Admin(this.#metadata, options.adminTimeoutMs);

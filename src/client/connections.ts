@@ -1,9 +1,10 @@
 /** One channel per broker and purpose, made when first needed. Bulk that is read does not delay what is written, nor the other way round. */
-import * as grpc from "@grpc/grpc-js";
+import type { ChannelOptions } from "@grpc/grpc-js";
 import { QuireError } from "../base/errors.js";
-import type { Clock } from "../base/ports.js";
 import { clientChannelOptions } from "../wire/channel-options.js";
+import type { Channel } from "../wire/transport.js";
 import type { ClientOptions } from "./options.js";
+import type { ClientPorts } from "./ports.js";
 
 export type Purpose = "control" | "write" | "read";
 
@@ -12,67 +13,57 @@ const CONNECT_MS_MAX: Readonly<Record<Purpose, number>> = { control: 2_000, writ
 
 export class Connections {
   readonly #options: ClientOptions;
-  readonly #clock: Clock;
-  readonly #clients = new Map<string, grpc.Client>();
+  readonly #ports: Pick<ClientPorts, "clock" | "dial">;
+  readonly #channels = new Map<string, Channel>();
   #closed = false;
 
-  constructor(options: ClientOptions, clock: Clock) {
+  constructor(options: ClientOptions, ports: Pick<ClientPorts, "clock" | "dial">) {
     this.#options = options;
-    this.#clock = clock;
-  }
-
-  /** @throws QuireError CANCELLED once closed */
-  client(address: string, purpose: Purpose): grpc.Client {
-    if (this.#closed) throw closedError();
-    const key = `${purpose} ${address}`;
-    let client = this.#clients.get(key);
-    if (client === undefined) {
-      client = new grpc.Client(address, grpc.credentials.createInsecure(), this.#channelOptions());
-      this.#clients.set(key, client);
-    }
-    return client;
+    this.#ports = ports;
   }
 
   /**
-   * Resolves with the client once its connection stands, so that a request that fails before was certainly not sent.
+   * Resolves with the channel once its connection stands, so that a request that fails before was certainly not sent.
    *
-   * @throws QuireError BROKER_UNREACHABLE at the first failure to connect; the channel goes on trying by itself
+   * @throws QuireError BROKER_UNREACHABLE at the first failure to connect, while the channel goes on trying by itself; CANCELLED once closed
    */
-  async ready(address: string, purpose: Purpose, withinMs: number = Number.POSITIVE_INFINITY): Promise<grpc.Client> {
-    const timeoutMs = Math.min(withinMs, CONNECT_MS_MAX[purpose]);
-    const client = this.client(address, purpose);
-    const channel = client.getChannel();
-    const deadline = this.#clock.wallMs() + timeoutMs;
-    for (;;) {
-      const state = channel.getConnectivityState(true);
-      if (state === grpc.connectivityState.READY) return client;
-      if (state === grpc.connectivityState.SHUTDOWN) throw closedError();
-      if (state === grpc.connectivityState.TRANSIENT_FAILURE) throw unreachable(address, "the connection was refused or lost");
-      await new Promise<void>((resolve, reject) => {
-        channel.watchConnectivityState(state, deadline, (error) => {
-          if (error === undefined || error === null) resolve();
-          else reject(unreachable(address, `no connection within ${timeoutMs} ms`));
-        });
-      });
+  async ready(address: string, purpose: Purpose, withinMs: number = Number.POSITIVE_INFINITY): Promise<Channel> {
+    const channel = this.#channel(address, purpose);
+    try {
+      await channel.ready(this.#ports.clock.wallMs() + Math.min(withinMs, CONNECT_MS_MAX[purpose]));
+    } catch (thrown) {
+      throw this.#closed ? closedError() : thrown;
     }
+    return channel;
   }
 
   /** Closes the channels to addresses that are not wanted any more. */
   retain(addresses: ReadonlySet<string>): void {
-    for (const [key, client] of this.#clients) {
+    for (const [key, channel] of this.#channels) {
       if (addresses.has(key.slice(key.indexOf(" ") + 1))) continue;
-      client.close();
-      this.#clients.delete(key);
+      channel.close();
+      this.#channels.delete(key);
     }
   }
 
   close(): void {
     this.#closed = true;
-    for (const client of this.#clients.values()) client.close();
-    this.#clients.clear();
+    for (const channel of this.#channels.values()) channel.close();
+    this.#channels.clear();
   }
 
-  #channelOptions(): grpc.ClientOptions {
+  #channel(address: string, purpose: Purpose): Channel {
+    if (this.#closed) throw closedError();
+    const key = `${purpose} ${address}`;
+    let channel = this.#channels.get(key);
+    if (channel === undefined) {
+      channel = this.#ports.dial(address, this.#channelOptions());
+      this.#channels.set(key, channel);
+    }
+    return channel;
+  }
+
+  #channelOptions(): ChannelOptions {
     return {
       ...clientChannelOptions,
       "grpc.keepalive_time_ms": this.#options.keepaliveTimeMs,
@@ -82,8 +73,5 @@ export class Connections {
     };
   }
 }
-
-const unreachable = (address: string, why: string): QuireError =>
-  new QuireError("BROKER_UNREACHABLE", `broker at ${address} cannot be reached: ${why}`, { details: { address } });
 
 export const closedError = (): QuireError => new QuireError("CANCELLED", "the client was closed; connect again");

@@ -1,16 +1,19 @@
 import { onAbort } from "../base/on-abort.js";
 import type { Clock, Random } from "../base/ports.js";
 import { holdProcess, systemClock, systemRandom } from "../base/system-ports.js";
+import { dial } from "../wire/grpc-channel.js";
+import type { Dial } from "../wire/transport.js";
 
 /** What differs between a real run and a test. */
 export interface ClientPorts {
   readonly clock: Clock;
   readonly random: Random;
+  readonly dial: Dial;
   /** Keeps the process alive until the returned function is called. */
   readonly hold: () => () => void;
 }
 
-export const systemPorts: ClientPorts = { clock: systemClock, random: systemRandom, hold: holdProcess };
+export const systemPorts: ClientPorts = { clock: systemClock, random: systemRandom, dial, hold: holdProcess };
 
 /** Resolves after `delayMs`, or at once when `signal` is or becomes aborted. */
 export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {

@@ -4,6 +4,7 @@ import { QuireError } from "../base/errors.js";
 import { type NodeId, nodeId } from "../base/ids.js";
 import type { FoundingPeer } from "../cluster/peer-list.js";
 import type { Config } from "../config/settings.js";
+import type { BrokerPorts } from "./ports.js";
 
 export interface Addresses {
   readonly listen: string;
@@ -15,7 +16,7 @@ export interface Addresses {
 }
 
 /** @throws QuireError INVALID_SETTING when an address cannot be had */
-export async function resolveAddresses(config: Config): Promise<Addresses> {
+export async function resolveAddresses(config: Config, freeAddress: BrokerPorts["freeAddress"]): Promise<Addresses> {
   const listen = await freeAddress("listen", config.listen);
   const peerListen = await freeAddress("peerListen", config.peerListen);
   const listed = config.peers.find((peer) => peer.nodeId === config.nodeId)?.address;
@@ -36,7 +37,7 @@ export async function resolveAddresses(config: Config): Promise<Addresses> {
  * The address with a port that is free now; port 0 takes any. A taken one is found here, before anything is written or anyone is told:
  * a broker that cannot serve must not found or join a cluster.
  */
-async function freeAddress(setting: "listen" | "peerListen", address: string): Promise<string> {
+export async function freeAddress(setting: string, address: string): Promise<string> {
   const colon = address.lastIndexOf(":");
   const host = address.slice(0, colon).replace(/^\[|\]$/g, "");
   const port = await new Promise<number>((resolve, reject) => {

@@ -1,6 +1,6 @@
 import { METADATA_REPLICA_SET, type NodeId, nodeId, type ReplicaSetId } from "../base/ids.js";
 import { limits, timing } from "../base/limits.js";
-import type { Clock, Logger, Random } from "../base/ports.js";
+import type { Logger } from "../base/ports.js";
 import { LocalDataPlane } from "../broker/data-plane.js";
 import { PartitionState } from "../broker/partition-state.js";
 import { RetentionKeeper } from "../broker/retention-keeper.js";
@@ -24,6 +24,7 @@ import type { Disk } from "./disk.js";
 import { endAll } from "./end-all.js";
 import { handOverAll } from "./hand-over.js";
 import { LeaderRequests } from "./leader-requests.js";
+import type { BrokerPorts } from "./ports.js";
 
 export interface BrokerNodeOptions {
   readonly config: Config;
@@ -33,8 +34,7 @@ export interface BrokerNodeOptions {
   readonly listen: string;
   readonly disk: Disk;
   readonly formationPeers: GrpcFormationPeers;
-  readonly clock: Clock;
-  readonly random: Random;
+  readonly ports: BrokerPorts;
   readonly logger: Logger;
   /** This broker cannot go on: another disk took its place, say. */
   readonly fatal: (why: Error) => void;
@@ -69,13 +69,15 @@ export class BrokerNode {
   #isController = false;
 
   constructor(options: BrokerNodeOptions) {
-    const { membership, self, clock, random, logger, config, disk } = options;
+    const { membership, self, logger, config, disk } = options;
+    const { clock, random, dial } = options.ports;
     this.#options = options;
     this.#machine = new MetadataMachine(membership.founding);
     this.view = new LocalView({ self: self.nodeId, incarnation: self.incarnation, machine: this.#machine, clock });
     this.network = new PeerNetwork({
       self: { nodeId: self.nodeId, clusterId: membership.founding.clusterId, incarnation: self.incarnation },
       events: this.#peerEvents(),
+      dial,
       clock,
       random,
       logger: logger.child({ part: "peers" }),
@@ -106,12 +108,13 @@ export class BrokerNode {
     });
     this.#dataPlane = this.#createDataPlane();
     this.#server = this.#createServer();
-    this.#requests = new LeaderRequests(self.address, clock);
+    this.#requests = new LeaderRequests(self.address, dial, clock);
   }
 
   /** Opens every replica on this disk, then serves. */
   async start(): Promise<void> {
-    const { config, membership, self, clock, logger } = this.#options;
+    const { config, membership, self, logger } = this.#options;
+    const { clock } = this.#options.ports;
     this.#linkBrokers();
     this.#machine.watch((change) => {
       if (change.brokers) this.#linkBrokers();
@@ -147,7 +150,8 @@ export class BrokerNode {
 
   /** Politely: leaderships move first, then requests end, then everything else in the reverse order of its start. */
   async stop(): Promise<void> {
-    const { self, clock, logger } = this.#options;
+    const { self, logger } = this.#options;
+    const { clock } = this.#options.ports;
     this.#balancer?.stop();
     this.#registration?.stop();
     this.#retention?.stop();
@@ -194,7 +198,8 @@ export class BrokerNode {
   }
 
   #createHost(): LocalHost {
-    const { self, disk, clock, random, logger, config } = this.#options;
+    const { self, disk, logger, config } = this.#options;
+    const { clock, random } = this.#options.ports;
     const ticks = (ms: number): number => Math.max(1, Math.round(ms / timing.tickMs));
     return new LocalHost({
       self: self.nodeId,
@@ -234,11 +239,11 @@ export class BrokerNode {
   }
 
   #createDataPlane(): LocalDataPlane {
-    const { clock, config, disk } = this.#options;
+    const { config, disk, ports } = this.#options;
     return new LocalDataPlane({
       view: this.view,
       replicaOf: (id) => this.#host.get(id),
-      clock,
+      clock: ports.clock,
       hasRoom: () => disk.space.hasRoom(),
       recordBytesMax: config.produce.recordBytesMax,
       batchBytesMax: config.produce.batchBytesMax,
@@ -248,7 +253,8 @@ export class BrokerNode {
   }
 
   #createServer(): PublicServer {
-    const { clock, random, logger, config, listen } = this.#options;
+    const { logger, config, listen } = this.#options;
+    const { clock, random, dial, createServer } = this.#options.ports;
     const { view, controller } = this;
     return new PublicServer({
       view,
@@ -258,6 +264,8 @@ export class BrokerNode {
       random,
       logger: logger.child({ part: "rpc" }),
       listen,
+      dial,
+      createServer,
       limits: {
         recordBytesMax: config.produce.recordBytesMax,
         batchBytesMax: config.produce.batchBytesMax,

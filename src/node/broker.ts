@@ -1,6 +1,5 @@
-import type { Clock, Logger, Random } from "../base/ports.js";
+import type { Logger } from "../base/ports.js";
 import { silentLogger } from "../base/silent-logger.js";
-import { systemClock, systemRandom } from "../base/system-ports.js";
 import { Formation } from "../cluster/formation.js";
 import type { Config } from "../config/settings.js";
 import { GrpcFormationPeers } from "../rpc/peer-formation.js";
@@ -9,11 +8,12 @@ import { BrokerNode, brokerInfoOf } from "./broker-node.js";
 import { openDisk } from "./disk.js";
 import { endAll } from "./end-all.js";
 import { PeerServer } from "./peer-server.js";
+import { type BrokerPorts, systemPorts } from "./ports.js";
 
 export interface StartOptions {
   readonly logger?: Logger;
-  readonly clock?: Clock;
-  readonly random?: Random;
+  /** Default: this process's own. */
+  readonly ports?: BrokerPorts;
   /** Ends the waiting for other brokers; afterwards use `stop`. */
   readonly signal?: AbortSignal;
 }
@@ -39,7 +39,8 @@ const PEER_GRACE_MS = 500;
  * @throws QuireError INVALID_SETTING, DATA_FOLDER_MISMATCH, DATA_FOLDER_IN_USE, LOG_CORRUPT, SHUTTING_DOWN (aborted)
  */
 export async function startBroker(config: Config, options: StartOptions = {}): Promise<RunningBroker> {
-  const { logger = silentLogger, clock = systemClock, random = systemRandom, signal = new AbortController().signal } = options;
+  const { logger = silentLogger, ports = systemPorts, signal = new AbortController().signal } = options;
+  const { clock, random, dial, createServer } = ports;
   const undo: (() => Promise<void>)[] = [];
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
@@ -51,11 +52,11 @@ export async function startBroker(config: Config, options: StartOptions = {}): P
     fail = resolve;
   });
   try {
-    const addresses = await resolveAddresses(config);
-    const disk = await openDisk({ config, clock, random });
+    const addresses = await resolveAddresses(config, ports.freeAddress);
+    const disk = await openDisk(config, ports);
     undo.push(() => disk.close());
     const self = brokerInfoOf(config, disk.folder.identity.incarnation, addresses);
-    const formationPeers = new GrpcFormationPeers(clock);
+    const formationPeers = new GrpcFormationPeers(dial, clock);
     const formation = await Formation.open({
       self,
       peers: addresses.founders,
@@ -75,13 +76,14 @@ export async function startBroker(config: Config, options: StartOptions = {}): P
         controllerPeerAddress: () => controllerPeerAddress(node),
         peers: formationPeers,
       },
+      createServer,
       clock,
     );
     await peerServer.start(addresses.peerListen);
     undo.push(() => peerServer.stop(PEER_GRACE_MS));
     const membership = await formation.form(signal);
     await disk.folder.joinCluster(membership.founding.clusterId);
-    const created = new BrokerNode({ config, membership, self, listen: addresses.listen, disk, formationPeers, clock, random, logger, fatal: fail });
+    const created = new BrokerNode({ config, membership, self, listen: addresses.listen, disk, formationPeers, ports, logger, fatal: fail });
     node = created;
     undo.push(() => created.stop());
     await created.start();

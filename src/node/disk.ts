@@ -1,12 +1,11 @@
 import { nodeId } from "../base/ids.js";
-import type { Clock, Random } from "../base/ports.js";
 import type { MembershipStore } from "../cluster/membership.js";
 import type { Config } from "../config/settings.js";
 import { type DataFolder, openDataFolder } from "../storage/data-folder.js";
 import { DiskSpace } from "../storage/disk-space.js";
 import { mismatch } from "../storage/identity.js";
-import { nodeFiles } from "../storage/node-files.js";
 import { SegmentedLogs } from "../storage/segmented-logs.js";
+import type { BrokerPorts } from "./ports.js";
 
 /** All that a broker keeps on its disk. */
 export interface Disk {
@@ -20,9 +19,8 @@ export interface Disk {
 const MEMBERSHIP_KEY = "membership";
 
 /** @throws QuireError DATA_FOLDER_IN_USE, DATA_FOLDER_MISMATCH */
-export async function openDisk({ config, clock, random }: { config: Config; clock: Clock; random: Random }): Promise<Disk> {
-  const files = nodeFiles;
-  const folder = await openDataFolder({ files, folder: config.dataFolder, nodeId: nodeId(config.nodeId), pid: process.pid, random });
+export async function openDisk(config: Config, { files, openStore, clock, random, pid }: BrokerPorts): Promise<Disk> {
+  const folder = await openDataFolder({ files, openStore, folder: config.dataFolder, nodeId: nodeId(config.nodeId), pid, random });
   const { store } = folder;
   try {
     await checkMembership(folder, config.dataFolder);

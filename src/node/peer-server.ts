@@ -3,15 +3,16 @@ import { QuireError } from "../base/errors.js";
 import type { Clock } from "../base/ports.js";
 import { peerService } from "../rpc/peer-protocol.js";
 import { createPeerHandlers, type PeerServiceOptions } from "../rpc/peer-service.js";
-import { WideServer } from "../rpc/wide-server.js";
 import { peerServerOptions } from "../wire/channel-options.js";
+import type { CreateServer, RpcServer } from "../wire/transport.js";
 
 /** The server that other brokers talk to. It listens before there is a cluster: founders must find each other. */
 export class PeerServer {
-  readonly #server = new WideServer(peerServerOptions);
+  readonly #server: RpcServer;
   readonly #clock: Clock;
 
-  constructor(options: PeerServiceOptions, clock: Clock) {
+  constructor(options: PeerServiceOptions, createServer: CreateServer, clock: Clock) {
+    this.#server = createServer(peerServerOptions);
     this.#clock = clock;
     this.#server.addService(peerService, createPeerHandlers(options) as unknown as UntypedServiceImplementation);
   }

@@ -4,15 +4,17 @@ import type { NodeId } from "../base/ids.js";
 import type { Clock } from "../base/ports.js";
 import type { ClusterView, TopicPartition } from "../cluster/view.js";
 import { type CallOptions, callUnary } from "../wire/call.js";
+import { clientChannelOptions } from "../wire/channel-options.js";
 import type { Init } from "../wire/messages.js";
 import type { UnaryMethod } from "../wire/method.js";
+import type { Channel, Dial } from "../wire/transport.js";
 import { awaitView } from "./await-view.js";
 import { type CallContext, FORWARDED_KEY } from "./call-context.js";
 
 export interface ForwarderOptions {
   readonly view: ClusterView;
   readonly clock: Clock;
-  readonly channelOptions: grpc.ChannelOptions;
+  readonly dial: Dial;
   /** How long to look for a leader while there is none, within the caller's deadline. */
   readonly leaderWaitMsMax: number;
 }
@@ -41,7 +43,7 @@ const ELSEWHERE_SAID: ReadonlySet<Reason> = new Set([...ELSEWHERE, "SHUTTING_DOW
  */
 export class Forwarder {
   readonly #options: ForwarderOptions;
-  readonly #clients = new Map<string, grpc.Client>();
+  readonly #channels = new Map<string, Channel>();
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
@@ -62,8 +64,8 @@ export class Forwarder {
   }
 
   close(): void {
-    for (const client of this.#clients.values()) client.close();
-    this.#clients.clear();
+    for (const channel of this.#channels.values()) channel.close();
+    this.#channels.clear();
   }
 
   /** The answer, or a refusal after which it makes sense to look for another leader; throws every other refusal. */
@@ -92,7 +94,7 @@ export class Forwarder {
     const nodeId = to === "controller" ? view.controller : this.#leaderOf(to);
     const broker = nodeId === undefined || nodeId === view.self ? undefined : view.broker(nodeId);
     if (broker === undefined || !view.isAlive(broker.nodeId)) return undefined;
-    return new RemoteBroker(this.#client(broker.address), clock, context);
+    return new RemoteBroker(this.#channel(broker.address), clock, context);
   }
 
   #leaderOf(at: TopicPartition): NodeId | undefined {
@@ -100,35 +102,35 @@ export class Forwarder {
     return partition === undefined ? undefined : this.#options.view.leader(partition.replicaSetId)?.nodeId;
   }
 
-  #client(address: string): grpc.Client {
-    let client = this.#clients.get(address);
-    if (client === undefined) {
+  #channel(address: string): Channel {
+    let channel = this.#channels.get(address);
+    if (channel === undefined) {
       this.#closeUnused();
-      client = new grpc.Client(address, grpc.credentials.createInsecure(), this.#options.channelOptions);
-      this.#clients.set(address, client);
+      channel = this.#options.dial(address, clientChannelOptions);
+      this.#channels.set(address, channel);
     }
-    return client;
+    return channel;
   }
 
   /** Channels to addresses that no broker has any more. */
   #closeUnused(): void {
     const used = new Set(this.#options.view.brokers().map(({ address }) => address));
-    for (const [address, client] of this.#clients) {
+    for (const [address, channel] of this.#channels) {
       if (used.has(address)) continue;
-      client.close();
-      this.#clients.delete(address);
+      channel.close();
+      this.#channels.delete(address);
     }
   }
 }
 
 /** Another broker, for the rest of one call: its deadline and its cancellation go along. */
 export class RemoteBroker {
-  readonly #client: grpc.Client;
+  readonly #channel: Channel;
   readonly #clock: Clock;
   readonly #context: CallContext;
 
-  constructor(client: grpc.Client, clock: Clock, context: CallContext) {
-    this.#client = client;
+  constructor(channel: Channel, clock: Clock, context: CallContext) {
+    this.#channel = channel;
     this.#clock = clock;
     this.#context = context;
   }
@@ -138,7 +140,7 @@ export class RemoteBroker {
     const metadata = new grpc.Metadata();
     metadata.set(FORWARDED_KEY, "1");
     const options: CallOptions = { metadata, signal: this.#context.signal, deadline: this.#clock.wallMs() + this.#context.remainingMs() };
-    return callUnary(this.#client, method, request, options);
+    return callUnary(this.#channel, method, request, options);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Server } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
+import type { RpcServer } from "../wire/transport.js";
 
 /** Says whether this broker should get traffic: false while it recovers, drains, or is cut off from the cluster. */
 export interface Readiness {
@@ -14,10 +15,11 @@ export class Health {
   readonly #health: HealthImplementation;
   #unwatch: (() => void) | undefined;
 
-  constructor(server: Server, services: readonly string[]) {
+  constructor(server: RpcServer, services: readonly string[]) {
     this.#services = ["", ...services];
     this.#health = new HealthImplementation(Object.fromEntries(this.#services.map((name) => [name, "NOT_SERVING" as const])));
-    this.#health.addToServer(server);
+    // It only adds a service.
+    this.#health.addToServer(server as Server);
   }
 
   follow(readiness: Readiness): void {

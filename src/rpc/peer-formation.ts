@@ -10,6 +10,7 @@ import { callUnary } from "../wire/call.js";
 import { peerChannelOptions } from "../wire/channel-options.js";
 import type { Init } from "../wire/messages.js";
 import type { UnaryMethod } from "../wire/method.js";
+import type { Dial } from "../wire/transport.js";
 import { FORWARDED_KEY } from "./call-context.js";
 import { type BrokerMessage, type ProbeResponse, peerService } from "./peer-protocol.js";
 
@@ -19,9 +20,11 @@ const STATES = ["empty", "joining", "formed"] as const satisfies readonly Format
 
 /** Calls by peer address, each on a connection of its own: they are rare, and the address may be anyone's. */
 export class GrpcFormationPeers implements FormationPeers {
+  readonly #dial: Dial;
   readonly #clock: Clock;
 
-  constructor(clock: Clock) {
+  constructor(dial: Dial, clock: Clock) {
+    this.#dial = dial;
     this.#clock = clock;
   }
 
@@ -55,11 +58,11 @@ export class GrpcFormationPeers implements FormationPeers {
     request: Init<Request>,
     metadata: grpc.Metadata = new grpc.Metadata(),
   ): Promise<Response> {
-    const client = new grpc.Client(address, grpc.credentials.createInsecure(), peerChannelOptions);
+    const channel = this.#dial(address, peerChannelOptions);
     try {
-      return await callUnary(client, method, request, { deadline: this.#clock.wallMs() + TIMEOUT_MS, metadata });
+      return await callUnary(channel, method, request, { deadline: this.#clock.wallMs() + TIMEOUT_MS, metadata });
     } finally {
-      client.close();
+      channel.close();
     }
   }
 }

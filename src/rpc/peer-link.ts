@@ -10,6 +10,7 @@ import type { NodeId, ReplicaSetId, Term } from "../base/ids.js";
 import type { Clock, Logger, Random } from "../base/ports.js";
 import type { Leadership } from "../cluster/view.js";
 import type { PeerEvents, ReplicaEnvelope } from "../replica/types.js";
+import type { Dial } from "../wire/transport.js";
 import type { Hello, LeadershipsMessage } from "./peer-codec.js";
 import { PeerDialer } from "./peer-dialer.js";
 import type { IncomingStream } from "./peer-incoming-stream.js";
@@ -27,6 +28,7 @@ export interface PeerLinkOptions {
   readonly events: PeerNetworkEvents;
   /** What this broker leads now. */
   readonly leaderships: () => readonly Leadership[];
+  readonly dial: Dial;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -192,8 +194,8 @@ export class PeerLink {
   }
 
   #dialer(kind: StreamKind): PeerDialer {
-    const { address, hello, clock, timing, random } = this.#options;
-    return new PeerDialer({ kind, address, hello, clock, timing }, random, {
+    const { address, hello, dial, clock, timing, random } = this.#options;
+    return new PeerDialer({ kind, address, hello, dial, clock, timing }, random, {
       onOpen: () => {
         this.heard();
         if (kind === "control") this.#announceAll();

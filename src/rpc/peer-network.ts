@@ -3,6 +3,7 @@ import { type NodeId, nodeId, type ReplicaSetId, type Term } from "../base/ids.j
 import type { Clock, Logger, Random, Timer } from "../base/ports.js";
 import type { Leadership } from "../cluster/view.js";
 import type { Peers, ReplicaEnvelope } from "../replica/types.js";
+import type { Dial } from "../wire/transport.js";
 import { type Hello, type LeadershipsMessage, PROTOCOL_VERSION } from "./peer-codec.js";
 import { type IncomingCall, IncomingStream, type IncomingStreamOwner } from "./peer-incoming-stream.js";
 import { PeerLink, type PeerNetworkEvents } from "./peer-link.js";
@@ -12,6 +13,7 @@ import { checkPeerTiming, type PeerTiming, peerTiming, type StreamKind } from ".
 export interface PeerNetworkOptions {
   readonly self: { readonly nodeId: NodeId; readonly clusterId: string; readonly incarnation: string };
   readonly events: PeerNetworkEvents;
+  readonly dial: Dial;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -149,13 +151,14 @@ export class PeerNetwork implements Peers, IncomingStreamOwner {
   }
 
   #link(node: NodeId, address: string): PeerLink {
-    const { self, events, clock, random, logger } = this.#options;
+    const { self, events, dial, clock, random, logger } = this.#options;
     return new PeerLink({
       nodeId: node,
       address,
       hello: { protocolVersion: PROTOCOL_VERSION, ...self, toNodeId: node },
       events,
       leaderships: () => [...this.#led].map(([replicaSetId, term]) => ({ replicaSetId, term, leads: true })),
+      dial,
       clock,
       random,
       logger,

@@ -1,10 +1,11 @@
-import * as grpc from "@grpc/grpc-js";
+import type * as grpc from "@grpc/grpc-js";
 import { QuireError } from "../base/errors.js";
 import { MIB } from "../base/limits.js";
 import type { Clock, Timer } from "../base/ports.js";
 import { openBidi } from "../wire/call.js";
 import { peerChannelOptions } from "../wire/channel-options.js";
 import { fromGrpcError } from "../wire/status.js";
+import type { Channel, Dial } from "../wire/transport.js";
 import { decodePeerMessage, encodePeerMessage, type Hello, PROTOCOL_VERSION } from "./peer-codec.js";
 import { PeerOutbox } from "./peer-outbox.js";
 import { type PeerTiming, peerService, type StreamKind } from "./peer-protocol.js";
@@ -19,6 +20,7 @@ export interface OutgoingStreamOptions {
   readonly address: string;
   /** What this broker says; the peer must answer as `hello.toNodeId` of the same cluster. */
   readonly hello: Hello;
+  readonly dial: Dial;
   readonly clock: Clock;
   readonly timing: PeerTiming;
 }
@@ -36,7 +38,7 @@ export class OutgoingStream {
   readonly outbox: PeerOutbox;
   readonly #options: OutgoingStreamOptions;
   readonly #events: OutgoingStreamEvents;
-  readonly #client: grpc.Client;
+  readonly #channel: Channel;
   readonly #call: grpc.ClientDuplexStream<Uint8Array, Buffer>;
   readonly #handshake: Timer;
   #incarnation: string | undefined;
@@ -48,8 +50,8 @@ export class OutgoingStream {
   constructor(options: OutgoingStreamOptions, events: OutgoingStreamEvents) {
     this.#options = options;
     this.#events = events;
-    this.#client = new grpc.Client(options.address, grpc.credentials.createInsecure(), peerChannelOptions);
-    this.#call = openBidi(this.#client, options.kind === "bulk" ? peerService.Bulk : peerService.Control);
+    this.#channel = options.dial(options.address, peerChannelOptions);
+    this.#call = openBidi(this.#channel, options.kind === "bulk" ? peerService.Bulk : peerService.Control);
     this.#call.on("data", (bytes: Buffer) => this.#received(bytes));
     this.#call.on("error", (error) => this.fail(fromGrpcError(error)));
     this.#call.on("end", () => this.fail(new QuireError("BROKER_UNREACHABLE", "the peer ended the stream")));
@@ -92,7 +94,7 @@ export class OutgoingStream {
     this.outbox.clear();
     this.#call.on("error", () => {});
     this.#call.cancel();
-    this.#client.close();
+    this.#channel.close();
   }
 
   /** Gives the stream up, as when it breaks. */

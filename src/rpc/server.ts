@@ -1,14 +1,15 @@
-import { ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import { type Server, ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { protoPath as healthProtoPath } from "grpc-health-check";
 import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
-import { clientChannelOptions, publicServerOptions } from "../wire/channel-options.js";
+import { publicServerOptions } from "../wire/channel-options.js";
 import type { Empty } from "../wire/messages.js";
 import type { Handlers } from "../wire/method.js";
 import { protoRoot, publicProtoFiles } from "../wire/proto-root.js";
 import { adminService, clusterService, fetchService, produceService } from "../wire/services.js";
+import type { CreateServer, Dial, RpcServer } from "../wire/transport.js";
 import * as admin from "./admin-service.js";
 import { Append } from "./append.js";
 import { type CallContext, defaultDeadlines } from "./call-context.js";
@@ -22,12 +23,13 @@ import { openProduce } from "./produce-service.js";
 import { StreamSlots } from "./slots.js";
 import { openSubscribe } from "./subscribe.js";
 import { UnaryCalls, type UnaryOptions, unary } from "./unary.js";
-import { WideServer } from "./wide-server.js";
 
 export interface PublicServerOptions extends Omit<Edge, "forwarder"> {
   /** `host:port`; port 0 takes a free one. */
   readonly listen: string;
   readonly readiness: Readiness;
+  readonly dial: Dial;
+  readonly createServer: CreateServer;
   /** How long a request looks for a leader while there is none. */
   readonly leaderWaitMsMax?: number;
 }
@@ -38,15 +40,16 @@ const LEADER_WAIT_MS_MAX = 3_000;
 export class PublicServer {
   readonly #options: PublicServerOptions;
   readonly #edge: Edge;
-  readonly #server = new WideServer(publicServerOptions);
+  readonly #server: RpcServer;
   readonly #health: Health;
   readonly #slots: { readonly produce: StreamSlots; readonly subscribe: StreamSlots; readonly watch: StreamSlots };
   #address: string | undefined;
 
   constructor(options: PublicServerOptions) {
     this.#options = options;
-    const { view, clock, limits, leaderWaitMsMax = LEADER_WAIT_MS_MAX } = options;
-    this.#edge = { ...options, forwarder: new Forwarder({ view, clock, channelOptions: clientChannelOptions, leaderWaitMsMax }) };
+    const { view, clock, limits, dial, createServer, leaderWaitMsMax = LEADER_WAIT_MS_MAX } = options;
+    this.#server = createServer(publicServerOptions);
+    this.#edge = { ...options, forwarder: new Forwarder({ view, clock, dial, leaderWaitMsMax }) };
     this.#slots = {
       produce: new StreamSlots("Produce", limits.streamsMax),
       subscribe: new StreamSlots("Subscribe", limits.streamsMax),
@@ -142,8 +145,8 @@ const SERVICE_NAMES = ["quire.v1.ProduceService", "quire.v1.FetchService", "quir
 const untyped = (handlers: object): UntypedServiceImplementation => handlers as UntypedServiceImplementation;
 
 /** Server reflection v1 (and v1alpha) over the same `.proto` files, with the fields' names as they stand there. */
-function addReflection(server: WideServer): void {
+function addReflection(server: RpcServer): void {
   const files = loadSync([...publicProtoFiles], { includeDirs: [protoRoot], keepCase: true });
   const health = loadSync(healthProtoPath, { keepCase: true });
-  new ReflectionService({ ...files, ...health }, { services: [...SERVICE_NAMES, "grpc.health.v1.Health"] }).addToServer(server);
+  new ReflectionService({ ...files, ...health }, { services: [...SERVICE_NAMES, "grpc.health.v1.Health"] }).addToServer(server as Server);
 }

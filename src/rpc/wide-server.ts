@@ -2,6 +2,7 @@ import type * as http2 from "node:http2";
 import { type ChannelOptions, Server, type ServerCredentials } from "@grpc/grpc-js";
 import { limits } from "../base/limits.js";
 import { refuseMalformed } from "../wire/refuse-malformed.js";
+import type { CreateServer } from "../wire/transport.js";
 
 type Http2Server = http2.Http2Server | http2.Http2SecureServer;
 /** The one private method of grpc-js that this file relies on; `test/rpc/peer-wide-server.test.ts` fails when it is gone. */
@@ -39,3 +40,5 @@ export class WideServer extends Server {
     };
   }
 }
+
+export const createServer: CreateServer = (options) => new WideServer(options);

@@ -3,12 +3,13 @@ import type { Random } from "../base/ports.js";
 import { type Files, makeLastingFolder } from "./files.js";
 import { lockFolder } from "./folder-lock.js";
 import { DATA_FORMAT, inCluster, mismatch, readIdentity, writeIdentity } from "./identity.js";
-import type { Identity, ReplicaStore } from "./replica-store.js";
+import type { Identity, OpenStore, ReplicaStore } from "./replica-store.js";
 
 const LOGS = "logs";
 
 interface DataFolderOptions {
   readonly files: Files;
+  readonly openStore: OpenStore;
   /** Made if need be. */
   readonly folder: string;
   readonly nodeId: NodeId;
@@ -22,10 +23,10 @@ interface DataFolderOptions {
  *
  * @throws QuireError DATA_FOLDER_IN_USE, DATA_FOLDER_MISMATCH
  */
-export async function openDataFolder({ files, folder, nodeId, pid, random }: DataFolderOptions): Promise<DataFolder> {
+export async function openDataFolder({ files, openStore, folder, nodeId, pid, random }: DataFolderOptions): Promise<DataFolder> {
   // Before anything is written: a folder that is not ours stays as it is.
   await readIdentity(files, folder, nodeId);
-  const store = await lockFolder(files, folder, pid);
+  const store = await lockFolder({ files, openStore, folder, pid });
   try {
     const found = await readIdentity(files, folder, nodeId);
     if (found !== undefined) return new DataFolder(files, folder, store, found);

@@ -1,9 +1,16 @@
 import { QuireError } from "../base/errors.js";
 import { type Files, makeLastingFolder, writeFile } from "./files.js";
-import { type LevelStore, openLevelStore } from "./level-store.js";
+import type { OpenStore, ReplicaStore } from "./replica-store.js";
 
 const DATABASE = "db";
 const NOTE = "broker.pid";
+
+export interface LockOptions {
+  readonly files: Files;
+  readonly openStore: OpenStore;
+  readonly folder: string;
+  readonly pid: number;
+}
 
 /**
  * Opens the folder's database, whose lock keeps a second process out of the whole folder. The kernel holds that lock, so
@@ -12,10 +19,10 @@ const NOTE = "broker.pid";
  *
  * @throws QuireError DATA_FOLDER_IN_USE naming the process
  */
-export async function lockFolder(files: Files, folder: string, pid: number): Promise<LevelStore> {
+export async function lockFolder({ files, openStore, folder, pid }: LockOptions): Promise<ReplicaStore> {
   await makeLastingFolder(files, folder);
   try {
-    const store = await openLevelStore(`${folder}/${DATABASE}`);
+    const store = await openStore(`${folder}/${DATABASE}`);
     await writeFile(files, `${folder}/${NOTE}`, Buffer.from(`${pid}\n`), { sync: false });
     return store;
   } catch (error) {

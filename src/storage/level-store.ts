@@ -25,7 +25,7 @@ const END = "\uffff";
 
 const NO_HARD_STATE: HardState = { term: term(0), votedFor: null };
 
-/** Opens or creates the database. @throws QuireError DATA_FOLDER_IN_USE when a process has it open */
+/** `OpenStore` on a real disk. */
 export async function openLevelStore(folder: string): Promise<LevelStore> {
   const level = new Level<string, Buffer>(folder, { keyEncoding: "utf8", valueEncoding: "buffer" });
   try {

@@ -38,6 +38,9 @@ export interface ReplicaStore {
   close(): Promise<void>;
 }
 
+/** Opens or creates the database in a folder. @throws QuireError DATA_FOLDER_IN_USE when a process has it open */
+export type OpenStore = (folder: string) => Promise<ReplicaStore>;
+
 /** What makes a data folder this broker's; written once. */
 export interface Identity {
   readonly formatVersion: number;

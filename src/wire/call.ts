@@ -1,9 +1,10 @@
-/** Calling typed methods on one `grpc.Client`: one channel serves all services. */
+/** Calling typed methods on one channel, which serves all services. */
 import * as grpc from "@grpc/grpc-js";
 import { onAbort } from "../base/on-abort.js";
 import type { Init } from "./messages.js";
 import type { BidiMethod, ServerStreamMethod, UnaryMethod } from "./method.js";
 import { fromGrpcError } from "./status.js";
+import type { Caller } from "./transport.js";
 
 export interface CallOptions {
   /** When the call fails with DEADLINE, as milliseconds since 1970 (gRPC's own clock); absent for never. */
@@ -14,7 +15,7 @@ export interface CallOptions {
 
 /** One request, one answer. @throws QuireError whatever goes wrong, see `fromGrpcError` */
 export function callUnary<Request, Response>(
-  client: grpc.Client,
+  caller: Caller,
   method: UnaryMethod<Request, Response>,
   request: Init<Request>,
   options: CallOptions = {},
@@ -26,7 +27,7 @@ export function callUnary<Request, Response>(
       if (error !== null) reject(fromGrpcError(error));
       else resolve(response as Response);
     };
-    const call = client.makeUnaryRequest(
+    const call = caller.makeUnaryRequest(
       method.path,
       method.requestSerialize,
       method.responseDeserialize,
@@ -43,11 +44,11 @@ export function callUnary<Request, Response>(
 
 /** Opens a stream both ways. It fails by its `error` event, with a `grpc.ServiceError` for `fromGrpcError`. */
 export function openBidi<Request, Response>(
-  client: grpc.Client,
+  caller: Caller,
   method: BidiMethod<Request, Response>,
   options: Omit<CallOptions, "signal"> = {},
 ): grpc.ClientDuplexStream<Init<Request>, Response> {
-  return client.makeBidiStreamRequest(
+  return caller.makeBidiStreamRequest(
     method.path,
     method.requestSerialize,
     method.responseDeserialize,
@@ -58,12 +59,12 @@ export function openBidi<Request, Response>(
 
 /** Opens a stream of answers. It fails by its `error` event, with a `grpc.ServiceError` for `fromGrpcError`. */
 export function openServerStream<Request, Response>(
-  client: grpc.Client,
+  caller: Caller,
   method: ServerStreamMethod<Request, Response>,
   request: Init<Request>,
   options: Omit<CallOptions, "signal"> = {},
 ): grpc.ClientReadableStream<Response> {
-  return client.makeServerStreamRequest(
+  return caller.makeServerStreamRequest(
     method.path,
     method.requestSerialize,
     method.responseDeserialize,

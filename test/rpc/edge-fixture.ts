@@ -8,6 +8,8 @@ import type { ClusterAdmin, TopicChange, TopicPartition, TopicRequest } from "..
 import type { EdgeLimits } from "../../src/rpc/edge.js";
 import type { Readiness } from "../../src/rpc/health.js";
 import { PublicServer } from "../../src/rpc/server.js";
+import { createServer } from "../../src/rpc/wide-server.js";
+import { dial } from "../../src/wire/grpc-channel.js";
 import { FakeReplica } from "../support/fake-replica.js";
 import { FakeView } from "../support/fake-view.js";
 import { Stubs } from "../support/stubs.js";
@@ -89,6 +91,8 @@ export async function startEdge(context: TestContext, { nodeId = 1, limits = {},
   const edgeLimits = { ...defaultLimits, recordBytesMax: 64 * KIB, ...limits };
   const server = new PublicServer({
     listen: "127.0.0.1:0",
+    dial,
+    createServer,
     view,
     admin,
     dataPlane,

@@ -10,10 +10,11 @@ import { peerService } from "../../src/rpc/peer-protocol.js";
 import { createPeerHandlers, type PeerServiceOptions } from "../../src/rpc/peer-service.js";
 import { WideServer } from "../../src/rpc/wide-server.js";
 import { peerServerOptions } from "../../src/wire/channel-options.js";
+import { dial } from "../../src/wire/grpc-channel.js";
 import { listen } from "./peer-harness.js";
 
 const broker = (id: number): BrokerInfo => ({ nodeId: nodeId(id), incarnation: `i${id}`, address: `a${id}:1`, peerAddress: `p${id}:1`, rack: "" });
-const peers = new GrpcFormationPeers(systemClock);
+const peers = new GrpcFormationPeers(dial, systemClock);
 
 async function withService(options: Partial<PeerServiceOptions>, run: (address: string) => Promise<void>): Promise<void> {
   const server = new WideServer(peerServerOptions);

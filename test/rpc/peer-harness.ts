@@ -13,6 +13,7 @@ import { type PeerTiming, peerService, peerTiming } from "../../src/rpc/peer-pro
 import { createPeerHandlers } from "../../src/rpc/peer-service.js";
 import { WideServer } from "../../src/rpc/wide-server.js";
 import { peerServerOptions } from "../../src/wire/channel-options.js";
+import { dial } from "../../src/wire/grpc-channel.js";
 
 export const CLUSTER = "c1";
 export const quickTiming: PeerTiming = { heartbeatMs: 20, silentMs: 150, cutMs: 10_000, handshakeMs: 500, backoffMsMin: 10, backoffMsMax: 50 };
@@ -65,6 +66,7 @@ export async function startBroker(id: number, options: TestBrokerOptions = {}): 
       onPeerDown: (peer, why) => links.push(`down ${peer} ${why}`),
       onLeaderships: (from, _incarnation, list, full) => leaderships.push({ from, full, list }),
     },
+    dial,
     clock: systemClock,
     random: systemRandom,
     logger: recordingLogger(warnings),

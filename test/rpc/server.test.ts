@@ -6,6 +6,8 @@ import { protoPath as healthProtoPath } from "grpc-health-check";
 import { silentLogger } from "../../src/base/silent-logger.js";
 import { systemClock, systemRandom } from "../../src/base/system-ports.js";
 import { PublicServer } from "../../src/rpc/server.js";
+import { createServer } from "../../src/rpc/wide-server.js";
+import { dial } from "../../src/wire/grpc-channel.js";
 import { refusal } from "../support/refusals.js";
 import { type Message, Stream } from "../support/stubs.js";
 import { defaultLimits, startEdge } from "./edge-fixture.js";
@@ -68,6 +70,8 @@ test("an address that is taken is refused with what to change", async (context) 
   const { server, view, admin, dataPlane, readiness } = await startEdge(context);
   const second = new PublicServer({
     listen: server.address,
+    dial,
+    createServer,
     view,
     admin,
     dataPlane,

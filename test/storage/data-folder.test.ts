@@ -9,6 +9,7 @@ import { nodeId } from "../../src/base/ids.js";
 import { systemRandom } from "../../src/base/system-ports.js";
 import { encodeCheckedJson } from "../../src/storage/checked-json.js";
 import { type DataFolder, openDataFolder } from "../../src/storage/data-folder.js";
+import { openLevelStore } from "../../src/storage/level-store.js";
 import { nodeFiles } from "../../src/storage/node-files.js";
 
 const folder = await mkdtemp(join(tmpdir(), "quire-data-"));
@@ -16,7 +17,7 @@ after(() => rm(folder, { recursive: true }));
 let count = 0;
 const fresh = (): string => join(folder, "deep", String(count++));
 const open = (path: string, id = 1): Promise<DataFolder> =>
-  openDataFolder({ files: nodeFiles, folder: path, nodeId: nodeId(id), pid: process.pid, random: systemRandom });
+  openDataFolder({ files: nodeFiles, openStore: openLevelStore, folder: path, nodeId: nodeId(id), pid: process.pid, random: systemRandom });
 
 test("an empty folder becomes this broker's, and stays it", async () => {
   const path = fresh();
@@ -74,14 +75,15 @@ test("a second user of the folder is refused with the id of the first", async ()
 const HOLDER = `
   const { openDataFolder } = await import(process.argv[1]);
   const { nodeFiles } = await import(process.argv[2]);
-  await openDataFolder({ files: nodeFiles, folder: process.argv[3], nodeId: 1, pid: process.pid, random: { uuid: () => "other", below: () => 0 } });
+  const { openLevelStore } = await import(process.argv[3]);
+  await openDataFolder({ files: nodeFiles, openStore: openLevelStore, folder: process.argv[4], nodeId: 1, pid: process.pid, random: { uuid: () => "other", below: () => 0 } });
   console.log("open");
   setInterval(() => {}, 1000);
 `;
 
 async function holder(path: string): Promise<ChildProcess> {
   const module = (name: string): string => new URL(`../../src/storage/${name}.js`, import.meta.url).href;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", HOLDER, module("data-folder"), module("node-files"), path], {
+  const child = spawn(process.execPath, ["--input-type=module", "-e", HOLDER, module("data-folder"), module("node-files"), module("level-store"), path], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await once(child.stdout, "data");
