@@ -54,11 +54,11 @@ const STREAM_GRACE_MS = 2_000;
 export class BrokerNode {
   readonly network: PeerNetwork;
   readonly controller: Controller;
+  readonly host: LocalHost;
   readonly view: LocalView;
   readonly #options: BrokerNodeOptions;
   readonly #machine: MetadataMachine;
   readonly #own: OwnLeaderships;
-  readonly #host: LocalHost;
   readonly #reconciler: Reconciler;
   readonly #dataPlane: LocalDataPlane;
   readonly #server: PublicServer;
@@ -83,12 +83,12 @@ export class BrokerNode {
       logger: logger.child({ part: "peers" }),
     });
     this.#own = new OwnLeaderships(clock, (changes) => this.network.announceLeaderships(changes));
-    this.#host = this.#createHost();
+    this.host = this.#createHost();
     this.#reconciler = new Reconciler({
       self: self.nodeId,
       incarnation: self.incarnation,
       machine: this.#machine,
-      host: this.#host,
+      host: this.host,
       stored: () => disk.folder.store.replicas(),
       logSettings: logSettingsOf(topicDefaultsOf(config)),
       clock,
@@ -100,7 +100,7 @@ export class BrokerNode {
     this.controller = new Controller({
       view: this.view,
       machine: this.#machine,
-      host: this.#host,
+      host: this.host,
       topicDefaults,
       clock,
       random,
@@ -119,7 +119,7 @@ export class BrokerNode {
     this.#machine.watch((change) => {
       if (change.brokers) this.#linkBrokers();
     });
-    const metadata = await this.#host.start({
+    const metadata = await this.host.start({
       replicaSetId: METADATA_REPLICA_SET,
       replicaId: membership.metadataReplicaId,
       initial: { ...metadataInitial(membership.founding), learners: [] },
@@ -138,7 +138,7 @@ export class BrokerNode {
     });
     this.#balancer = new LeaderBalancer({ view: this.view, transfer: (_leader, at, to) => this.#requests.transfer(at, to), clock, logger });
     this.#retention = new RetentionKeeper({
-      replicas: () => this.#host.all(),
+      replicas: () => this.host.all(),
       view: this.view,
       trim: (at, before) => this.#dataPlane.trim(at, before),
       clock,
@@ -157,13 +157,13 @@ export class BrokerNode {
     this.#retention?.stop();
     const isAlive = (id: NodeId): boolean => this.view.isAlive(id);
     await endAll([
-      () => handOverAll({ self: self.nodeId, replicas: [...this.#host.all()], isAlive, clock, logger, timeoutMs: HAND_OVER_MS_MAX }),
+      () => handOverAll({ self: self.nodeId, replicas: [...this.host.all()], isAlive, clock, logger, timeoutMs: HAND_OVER_MS_MAX }),
       () => this.#dataPlane.close(),
       () => this.#server.stop(STREAM_GRACE_MS),
       () => this.#requests.close(),
       () => this.#reconciler.stop(),
       () => this.network.stop(),
-      () => this.#host.stop(),
+      () => this.host.stop(),
     ]);
   }
 
@@ -181,18 +181,18 @@ export class BrokerNode {
 
   #peerEvents(): ConstructorParameters<typeof PeerNetwork>[0]["events"] {
     return {
-      onMessage: (from, envelope) => this.#host.receive(from, envelope),
+      onMessage: (from, envelope) => this.host.receive(from, envelope),
       onPeerUp: (id, incarnation) => {
         this.view.onPeerUp(id, incarnation);
-        this.#host.peerUp(id);
+        this.host.peerUp(id);
       },
       onPeerDown: (id) => {
         this.view.onPeerDown(id);
-        this.#host.peerDown(id);
+        this.host.peerDown(id);
       },
       onLeaderships: (from, _incarnation, leaderships, full) => {
         this.view.onLeaderships(from, leaderships, full);
-        this.#host.leadershipsTold(from, leaderships, full);
+        this.host.leadershipsTold(from, leaderships, full);
       },
     };
   }
@@ -242,7 +242,7 @@ export class BrokerNode {
     const { config, disk, ports } = this.#options;
     return new LocalDataPlane({
       view: this.view,
-      replicaOf: (id) => this.#host.get(id),
+      replicaOf: (id) => this.host.get(id),
       clock: ports.clock,
       hasRoom: () => disk.space.hasRoom(),
       recordBytesMax: config.produce.recordBytesMax,

@@ -2,6 +2,7 @@ import type { Logger } from "../base/ports.js";
 import { silentLogger } from "../base/silent-logger.js";
 import { Formation } from "../cluster/formation.js";
 import type { Config } from "../config/settings.js";
+import type { LocalHost } from "../replica/host.js";
 import { GrpcFormationPeers } from "../rpc/peer-formation.js";
 import { resolveAddresses } from "./addresses.js";
 import { BrokerNode, brokerInfoOf } from "./broker-node.js";
@@ -14,6 +15,8 @@ export interface StartOptions {
   readonly logger?: Logger;
   /** Default: this process's own. */
   readonly ports?: BrokerPorts;
+  /** Called once, before any replica is opened: for tests, which look inside. */
+  readonly onHost?: (host: LocalHost) => void;
   /** Ends the waiting for other brokers; afterwards use `stop`. */
   readonly signal?: AbortSignal;
 }
@@ -85,6 +88,7 @@ export async function startBroker(config: Config, options: StartOptions = {}): P
     await disk.folder.joinCluster(membership.founding.clusterId);
     const created = new BrokerNode({ config, membership, self, listen: addresses.listen, disk, formationPeers, ports, logger, fatal: fail });
     node = created;
+    options.onHost?.(created.host);
     undo.push(() => created.stop());
     await created.start();
     return { nodeId: self.nodeId, address: self.address, peerAddress: self.peerAddress, failed, stop };
