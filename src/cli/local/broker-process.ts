@@ -20,6 +20,8 @@ export interface BrokerProcessOptions {
   readonly address: string;
   /** Flags of `quire server`, all that this broker needs. */
   readonly flags: readonly string[];
+  /** Arguments of Node itself, before the program. */
+  readonly nodeArguments?: readonly string[];
   /** Where its output goes; that of the run before stays beside it. */
   readonly logFile: string;
   readonly onLine?: (line: string) => void;
@@ -65,7 +67,7 @@ export class BrokerProcess {
     assert(this.#child === undefined, `broker ${this.nodeId} runs already`);
     this.#expectedToEnd = false;
     this.#lastLines = [];
-    const child = spawn(process.execPath, [MAIN, "server", ...this.#options.flags], {
+    const child = spawn(process.execPath, [...(this.#options.nodeArguments ?? []), MAIN, "server", ...this.#options.flags], {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       env: { UV_THREADPOOL_SIZE: "16", ...process.env },
     });

@@ -15,6 +15,8 @@ export interface LocalClusterOptions {
   readonly portBase?: number;
   /** More flags of `quire server`, for every broker. */
   readonly flags?: readonly string[];
+  /** Arguments of Node itself, for every broker. */
+  readonly nodeArguments?: readonly string[];
   readonly onLine?: (nodeId: number, line: string) => void;
   readonly onDeath?: (broker: BrokerProcess, how: string, others: readonly BrokerProcess[]) => void;
 }
@@ -42,6 +44,7 @@ export class LocalCluster {
             ...["--listen", `127.0.0.1:${client}`, "--peer-listen", `127.0.0.1:${peer}`, "--log-format", "json"],
             ...(options.flags ?? []),
           ],
+          ...(options.nodeArguments === undefined ? {} : { nodeArguments: options.nodeArguments }),
           onLine: (line) => options.onLine?.(nodeId, line),
           onDeath: (how) =>
             options.onDeath?.(
