@@ -22,6 +22,8 @@ export interface BrokerProcessOptions {
   readonly flags: readonly string[];
   /** Arguments of Node itself, before the program. */
   readonly nodeArguments?: readonly string[];
+  /** A command that runs the broker in its place, with the same process id; the broker's own command follows. */
+  readonly launcher?: readonly string[];
   /** Where its output goes; that of the run before stays beside it. */
   readonly logFile: string;
   readonly onLine?: (line: string) => void;
@@ -67,7 +69,9 @@ export class BrokerProcess {
     assert(this.#child === undefined, `broker ${this.nodeId} runs already`);
     this.#expectedToEnd = false;
     this.#lastLines = [];
-    const child = spawn(process.execPath, [...(this.#options.nodeArguments ?? []), MAIN, "server", ...this.#options.flags], {
+    const { launcher = [], nodeArguments = [], flags } = this.#options;
+    const [program = process.execPath, ...args] = [...launcher, process.execPath, ...nodeArguments, MAIN, "server", ...flags];
+    const child = spawn(program, args, {
       stdio: ["ignore", "pipe", "pipe", "ipc"],
       env: { UV_THREADPOOL_SIZE: "16", ...process.env },
     });
