@@ -5,6 +5,7 @@ import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { checkEnvironment } from "../config/resolve.js";
 import { commandGroup, refuseUsage, reportError, wordOf } from "./command.js";
+import { benchCommand } from "./commands/bench.js";
 import { clusterStatusCommand } from "./commands/cluster-status.js";
 import { configCommand } from "./commands/config.js";
 import { consumeCommand } from "./commands/consume.js";
@@ -28,6 +29,7 @@ const commands = [
   consumeCommand,
   commandGroup("cluster", "Look at the cluster", [clusterStatusCommand]),
   configCommand,
+  benchCommand,
 ];
 
 // This package's own: yargs would take that of whatever project it is run in.

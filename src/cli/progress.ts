@@ -32,3 +32,26 @@ export function showProgress({ what, totalBytes }: { what: string; totalBytes: n
     stop: () => bar.stop(),
   };
 }
+
+/** The same for work that takes a known time. */
+export interface TimedProgress {
+  /** @param text how it goes */
+  update(doneMs: number, text: string): void;
+  stop(): void;
+}
+
+export function showTimedProgress({ what, totalMs }: { what: string; totalMs: number }): TimedProgress {
+  if (process.stderr.isTTY !== true) return { update() {}, stop() {} };
+  const bar = new progressBars.SingleBar({
+    stream: process.stderr,
+    clearOnComplete: true,
+    hideCursor: true,
+    barsize: 30,
+    format: (options, params, payload: { text?: string }) => `${what}  ${progressBars.Format.BarFormat(params.progress, options)}  ${payload.text ?? ""}`,
+  });
+  bar.start(Math.max(1, Math.round(totalMs)), 0, { text: "" });
+  return {
+    update: (doneMs, text) => bar.update(Math.round(Math.min(doneMs, totalMs)), { text }),
+    stop: () => bar.stop(),
+  };
+}

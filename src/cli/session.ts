@@ -33,7 +33,7 @@ function timeoutMs({ timeout }: SessionArgs): number {
   return ms;
 }
 
-const brokersOf = ({ brokers }: SessionArgs): string[] =>
+export const brokersOf = ({ brokers }: Pick<SessionArgs, "brokers">): string[] =>
   (brokers ?? process.env["QUIRE_BROKERS"])?.split(",").map((address) => address.trim()) ?? DEV_ADDRESSES;
 
 /** Connects, runs, closes. The client is loaded only now: `--help` shall not wait for gRPC. */

@@ -1,0 +1,70 @@
+/** How fast a broker that was down gets what it missed, and what that does to those who produce meanwhile. */
+import { machineMonotonicMs } from "../../base/system-ports.js";
+import type { BrokerProcess } from "../local/broker-process.js";
+import { folderBytes } from "./folder-bytes.js";
+import { Load } from "./load.js";
+import { type Found, measure, runBench, watch } from "./run.js";
+import type { Stage } from "./stage.js";
+import { catchUp, type Observed } from "./statistics.js";
+import { durationOf, type PlaceArgs, type ProducingArgs, placeOf, produceJobs, type TimingArgs, type TopicArgs, topicOptionsOf } from "./workload.js";
+
+type CatchUpArgs = PlaceArgs & TopicArgs & ProducingArgs & TimingArgs & { readonly down: string };
+
+/** What may be under way to a follower that has caught up: so much time's worth, and a little. */
+const SLACK_MS = 300;
+const SLACK_BYTES = 1024 * 1024;
+const CATCH_UP_MS_MAX = 600_000;
+
+export const benchCatchUp = (args: CatchUpArgs): Promise<void> =>
+  runBench({
+    mode: "catch-up",
+    place: placeOf(args, { owns: true }),
+    args,
+    jobs: (target) => ({ downMs: durationOf("down", args.down), producing: produceJobs(args, target) }),
+    run: async (stage, { downMs, producing }): Promise<Found> => {
+      await stage.createTopic(topicOptionsOf(args));
+      const follower = await leastLeading(stage);
+      const load = await Load.start(stage, producing);
+      await watch(stage, load, { what: "warming up", ms: durationOf("warm-up", args["warm-up"]) });
+      const ms = durationOf("duration", args.duration);
+      const before = await measure(stage, load, "before", () => watch(stage, load, { what: "before", ms }));
+      follower.signal("SIGKILL");
+      await follower.gone();
+      const grownFrom = leadBytes(stage, follower);
+      const down = await measure(stage, load, "down", () => watch(stage, load, { what: `broker ${follower.nodeId} is down`, ms: downMs }));
+      const producedBytesPerSecond = (leadBytes(stage, follower) - grownFrom) / down.seconds;
+      const observed: Observed[] = [];
+      await follower.start();
+      const observe = (): boolean => {
+        observed.push({ atMs: machineMonotonicMs(), behind: folderBytes(stage.dataFolder(follower.nodeId)), ahead: leadBytes(stage, follower) });
+        return caughtUp(observed, producedBytesPerSecond) !== undefined;
+      };
+      const catching = await measure(stage, load, "catching up", () =>
+        watch(stage, load, { what: `broker ${follower.nodeId} catches up`, ms: CATCH_UP_MS_MAX, done: observe }),
+      );
+      const reached = caughtUp(observed, producedBytesPerSecond);
+      return {
+        phases: [before, down, catching],
+        totals: await load.end(),
+        figures: {
+          caughtUpMs: reached?.ms,
+          caughtUpMegabytesPerSecond: reached === undefined ? undefined : reached.bytesPerSecond / 1e6,
+          caughtUpToProduceRate: reached === undefined || producedBytesPerSecond <= 0 ? undefined : reached.bytesPerSecond / producedBytesPerSecond,
+        },
+      };
+    },
+  });
+
+const caughtUp = (observed: readonly Observed[], bytesPerSecond: number): ReturnType<typeof catchUp> =>
+  catchUp(observed, SLACK_BYTES + (bytesPerSecond * SLACK_MS) / 1e3);
+
+/** The broker whose absence changes the least for those who produce: the one that leads the fewest partitions. */
+async function leastLeading(stage: Stage): Promise<BrokerProcess> {
+  const partitions = await stage.topic.partitions({ signal: stage.signal });
+  const ledBy = (nodeId: number): number => partitions.filter(({ leader }) => leader === nodeId).length;
+  return stage.cluster.brokers.reduce((least, broker) => (ledBy(broker.nodeId) <= ledBy(least.nodeId) ? broker : least));
+}
+
+/** The logs of replicas that are alike are of one size: how far the others are is seen from outside. */
+const leadBytes = (stage: Stage, behind: BrokerProcess): number =>
+  Math.max(...stage.cluster.brokers.filter((broker) => broker !== behind).map((broker) => folderBytes(stage.dataFolder(broker.nodeId))));

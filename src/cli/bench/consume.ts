@@ -1,0 +1,75 @@
+/** How fast a topic is read from its start, and what that does to those who produce meanwhile. */
+import { writeFileSync } from "node:fs";
+import { Load } from "./load.js";
+import { type Found, measure, runBench, watch } from "./run.js";
+import type { Stage } from "./stage.js";
+import { fill } from "./steady.js";
+import {
+  type ConsumingArgs,
+  consumeJobs,
+  durationOf,
+  type FillArgs,
+  type PlaceArgs,
+  type ProducingArgs,
+  placeOf,
+  produceJobs,
+  sizeOf,
+  type TimingArgs,
+  type TopicArgs,
+  topicOptionsOf,
+} from "./workload.js";
+
+type ConsumeArgs = PlaceArgs & TopicArgs & ProducingArgs & ConsumingArgs & TimingArgs & FillArgs & { readonly cold: boolean };
+
+export const benchConsume = (args: ConsumeArgs): Promise<void> =>
+  runBench({
+    mode: "consume",
+    place: placeOf(args, { owns: args.cold }),
+    args,
+    jobs: (target) => ({
+      bytes: sizeOf("bytes", args.bytes),
+      filling: produceJobs({ ...args, rate: 0 }, target),
+      producing: args.rate > 0 ? produceJobs(args, target) : [],
+      consuming: consumeJobs(args.consumers, args.partitions, "earliest", target),
+    }),
+    run: async (stage, { bytes, filling, producing, consuming }): Promise<Found> => {
+      await stage.createTopic(topicOptionsOf(args));
+      const filled = await fill(stage, filling, bytes);
+      const ends = await stage.ends();
+      const pageCacheEmptied = args.cold ? await forgetAll(stage) : undefined;
+      const load = await Load.start(stage, producing);
+      const before = producing.length === 0 ? [] : [await alone(stage, load, args)];
+      await load.add(consuming);
+      const phase = await measure(stage, load, "reading", async () => {
+        load.begin();
+        await load.read(ends);
+      });
+      const totals = await load.end();
+      const missing = Math.max(0, Object.values(ends).reduce((sum, end) => sum + end, 0) - totals.consumed);
+      return {
+        phases: [...before, phase],
+        totals: { ...totals, acknowledged: totals.acknowledged + filled.totals.acknowledged, failed: totals.failed + filled.totals.failed, missing },
+        figures: { fillMegabytesPerSecond: filled.megabytesPerSecond, readSeconds: phase.seconds, pageCacheEmptied },
+      };
+    },
+  });
+
+/** Those who produce, before anybody reads. */
+async function alone(stage: Stage, load: Load, args: TimingArgs): ReturnType<typeof measure> {
+  await watch(stage, load, { what: "warming up", ms: durationOf("warm-up", args["warm-up"]) });
+  return await measure(stage, load, "before", () => watch(stage, load, { what: "before", ms: durationOf("duration", args.duration) }));
+}
+
+/** Starts the brokers anew, and empties the system's page cache where that is allowed (Linux, root). Resolves to whether it was: 0 or 1. */
+async function forgetAll(stage: Stage): Promise<number> {
+  await stage.cluster.stop();
+  let isEmptied = 1;
+  try {
+    writeFileSync("/proc/sys/vm/drop_caches", "1");
+  } catch {
+    isEmptied = 0;
+  }
+  await Promise.all(stage.cluster.brokers.map((broker) => broker.start()));
+  await stage.untilWhole();
+  return isEmptied;
+}

@@ -1,0 +1,51 @@
+/** What many partitions cost: to make, when nothing happens, and under a load spread over all of them. */
+import { systemClock } from "../../base/system-ports.js";
+import { Load } from "./load.js";
+import type { NamedPhase } from "./result.js";
+import { type Found, measure, NO_RECORDS, runBench } from "./run.js";
+import { per } from "./statistics.js";
+import { steady } from "./steady.js";
+import { durationOf, type PlaceArgs, type ProducingArgs, placeOf, produceJobs, type TimingArgs, type TopicArgs, topicOptionsOf } from "./workload.js";
+
+type PartitionsArgs = PlaceArgs & TopicArgs & ProducingArgs & TimingArgs & { readonly settle: string };
+
+const KEYS_PER_PARTITION = 10;
+
+export const benchPartitions = (args: PartitionsArgs): Promise<void> =>
+  runBench({
+    mode: "partitions",
+    place: placeOf(args),
+    args,
+    jobs: (target) => (args.rate > 0 ? produceJobs({ ...args, keys: args.keys || args.partitions * KEYS_PER_PARTITION }, target) : []),
+    run: async (stage, jobs): Promise<Found> => {
+      const settleMs = durationOf("settle", args.settle);
+      const ms = durationOf("duration", args.duration);
+      const idle = await Load.start(stage, []);
+      const empty = await measure(stage, idle, "without the topic", () => stage.wait(Math.min(ms, settleMs)));
+      const beginMs = systemClock.monotonicMs();
+      await stage.createTopic(topicOptionsOf(args));
+      const createMs = systemClock.monotonicMs() - beginMs;
+      await stage.wait(settleMs);
+      const quiet = await measure(stage, idle, "idle", () => stage.wait(ms));
+      const loaded = jobs.length > 0 ? await steady(stage, jobs, args) : { phases: [], totals: NO_RECORDS };
+      return {
+        phases: [empty, quiet, ...loaded.phases],
+        totals: loaded.totals,
+        figures: { createMs, idleCpuShareMax: mostOf(quiet, "cpuShare"), residentBytesPerPartition: memoryPerPartition(empty, quiet, args.partitions) },
+      };
+    },
+  });
+
+const mostOf = ({ processes }: NamedPhase, field: "cpuShare" | "residentBytes"): number | undefined => {
+  const values = processes.flatMap((each) => each[field] ?? []);
+  return values.length === 0 ? undefined : Math.max(...values);
+};
+
+/** Of the broker that grew most. */
+function memoryPerPartition(before: NamedPhase, after: NamedPhase, partitions: number): number | undefined {
+  const grown = after.processes.flatMap(({ name, residentBytes }) => {
+    const was = before.processes.find((each) => each.name === name);
+    return was === undefined ? [] : [residentBytes - was.residentBytes];
+  });
+  return grown.length === 0 ? undefined : per(Math.max(...grown), partitions);
+}

@@ -1,0 +1,84 @@
+/** What all benchmarks share: a stage that is cleared afterwards, waiting with a view of how it goes, and the outcome. */
+import { QuireError } from "../../base/errors.js";
+import { systemClock } from "../../base/system-ports.js";
+import { ExitCode } from "../exit-codes.js";
+import { showTimedProgress } from "../progress.js";
+import { interruption } from "../signals.js";
+import type { Load, Phase, Totals } from "./load.js";
+import { type BenchResult, type NamedPhase, show } from "./result.js";
+import { Stage } from "./stage.js";
+import type { Place, Target } from "./workload.js";
+
+const SHOW_EVERY_MS = 250;
+
+export const NO_RECORDS: Totals = { acknowledged: 0, consumed: 0, missing: 0, failed: 0, firstFailure: undefined };
+
+export type Found = Pick<BenchResult, "phases" | "totals"> & Partial<Pick<BenchResult, "figures">>;
+
+interface Bench<Jobs> {
+  readonly mode: string;
+  readonly place: Place;
+  readonly args: Readonly<Record<string, unknown>>;
+  /** Says what is wrong with the options; called before anything is started. @throws QuireError INVALID_FIELD */
+  readonly jobs: (target: Target) => Jobs;
+  readonly run: (stage: Stage, jobs: Jobs) => Promise<Found>;
+}
+
+const NOWHERE: Target = { brokers: [], topic: "" };
+
+/** Runs a benchmark and shows what it found. @throws QuireError */
+export async function runBench<Jobs>({ mode, place, args, jobs, run }: Bench<Jobs>): Promise<void> {
+  jobs(NOWHERE);
+  const signal = interruption();
+  try {
+    await using stage = await Stage.open(place, signal);
+    const found = await run(stage, jobs(stage.target));
+    show({ mode, conditions: stage.conditions, options: optionsOf(args), figures: {}, ...found }, { json: args["json"] === true });
+    if (found.totals.failed > 0 || found.totals.missing > 0) process.exitCode = ExitCode.failed;
+  } catch (thrown) {
+    throw signal.aborted ? new QuireError("CANCELLED", "interrupted") : thrown;
+  }
+}
+
+/** Those that say what was measured. */
+const optionsOf = (args: Readonly<Record<string, unknown>>): Record<string, unknown> => {
+  const { _, $0, json, data, profile, brokers, b, ...rest } = args;
+  return Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+};
+
+/** Waits, showing what the load does, until the time is over or `done` says so. */
+export async function watch(
+  stage: Stage,
+  load: Load,
+  { what, ms, done }: { what: string; ms: number; done?: () => boolean | Promise<boolean> },
+): Promise<void> {
+  const progress = showTimedProgress({ what, totalMs: ms });
+  const beginMs = systemClock.monotonicMs();
+  let before = { atMs: beginMs, produce: load.now("produce").records, consume: load.now("consume").records };
+  try {
+    for (;;) {
+      const leftMs = beginMs + ms - systemClock.monotonicMs();
+      if (leftMs <= 0 || (await done?.()) === true) return;
+      await stage.wait(Math.min(SHOW_EVERY_MS, leftMs));
+      const [produce, consume] = [load.now("produce"), load.now("consume")];
+      const now = { atMs: systemClock.monotonicMs(), produce: produce.records, consume: consume.records };
+      const perSecond = (kind: "produce" | "consume"): string =>
+        Math.round(((now[kind] - before[kind]) / Math.max(1, now.atMs - before.atMs)) * 1e3).toLocaleString("en");
+      const latency = (produce.latency ?? consume.latency)?.p99.toFixed(1) ?? "–";
+      progress.update(now.atMs - beginMs, `${perSecond("produce")} acknowledged/s  ${perSecond("consume")} consumed/s  p99 ${latency} ms`);
+      before = now;
+    }
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Measures a stretch of a load that runs. */
+export async function measure(stage: Stage, load: Load, name: string, wait: () => Promise<void>): Promise<NamedPhase> {
+  await load.mark();
+  await stage.startProfiles();
+  await wait();
+  const phase: Phase = await load.take();
+  await stage.saveProfiles();
+  return { name, ...phase };
+}

@@ -1,0 +1,28 @@
+/** A load that runs in, is measured for a while, and ends. */
+import type { Totals } from "./load.js";
+import { Load } from "./load.js";
+import { type Found, measure, watch } from "./run.js";
+import type { Stage } from "./stage.js";
+import type { Job } from "./worker-messages.js";
+import { durationOf, type TimingArgs } from "./workload.js";
+
+export async function steady(stage: Stage, jobs: readonly Job[], args: TimingArgs): Promise<Found> {
+  const load = await Load.start(stage, jobs);
+  await watch(stage, load, { what: "warming up", ms: durationOf("warm-up", args["warm-up"]) });
+  const ms = durationOf("duration", args.duration);
+  const phase = await measure(stage, load, "measured", () => watch(stage, load, { what: "measuring", ms }));
+  return { phases: [phase], totals: await load.end() };
+}
+
+/** Fills the topic, as fast as it can, with at least so many bytes of records. */
+export async function fill(
+  stage: Stage,
+  jobs: readonly Job[],
+  bytes: number,
+): Promise<{ readonly totals: Totals; readonly megabytesPerSecond: number | undefined }> {
+  const load = await Load.start(stage, jobs);
+  const phase = await measure(stage, load, "filling", () =>
+    watch(stage, load, { what: "filling", ms: Number.MAX_SAFE_INTEGER, done: () => load.now("produce").bytes >= bytes }),
+  );
+  return { totals: await load.end(), megabytesPerSecond: phase.acknowledged?.megabytesPerSecond };
+}
