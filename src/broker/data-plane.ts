@@ -1,5 +1,5 @@
 import { QuireError } from "../base/errors.js";
-import type { Offset, ReplicaSetId, Term } from "../base/ids.js";
+import type { NodeId, Offset, ReplicaSetId, Term } from "../base/ids.js";
 import type { Clock } from "../base/ports.js";
 import type { ClusterView, TopicPartition } from "../cluster/view.js";
 import type { Replica } from "../replica/types.js";
@@ -18,8 +18,10 @@ export interface DataPlaneOptions {
   readonly view: ClusterView;
   readonly replicaOf: (id: ReplicaSetId) => Replica | undefined;
   readonly clock: Clock;
-  /** Whether the disk takes more records; asked for every batch, so it must be cheap. */
-  readonly hasRoom: () => boolean;
+  /** Whether the disk takes so many bytes more of records; a yes counts them. Asked for every batch, so it must be cheap. */
+  readonly hasRoom: (bytes: number) => boolean;
+  /** Whether another broker's disk has room for more. */
+  readonly hasRoomAt: (broker: NodeId) => boolean;
   readonly recordBytesMax: number;
   readonly batchBytesMax: number;
   /** Produce bytes in memory and not yet written. */
@@ -40,13 +42,13 @@ export class LocalDataPlane implements DataPlane {
   readonly #produce: ProduceOptions;
   readonly #fetch: FetchOptions;
 
-  constructor({ view, replicaOf, clock, hasRoom, recordBytesMax, batchBytesMax, inflightBytesMax, fetchWaitersMax }: DataPlaneOptions) {
+  constructor({ view, replicaOf, clock, hasRoom, hasRoomAt, recordBytesMax, batchBytesMax, inflightBytesMax, fetchWaitersMax }: DataPlaneOptions) {
     this.#keeper = new PartitionKeeper(view, replicaOf);
     this.#watch = new PartitionWatch(view, replicaOf);
     this.#deadlines = new Deadlines(clock);
     this.#inflight = new InflightBytes(inflightBytesMax, clock);
     const shared = { keeper: this.#keeper, deadlines: this.#deadlines, watch: this.#watch, clock };
-    this.#produce = { ...shared, inflight: this.#inflight, recordBytesMax, batchBytesMax, hasRoom };
+    this.#produce = { ...shared, inflight: this.#inflight, recordBytesMax, batchBytesMax, hasRoom, hasRoomAt, isAlive: (broker) => view.isAlive(broker) };
     this.#fetch = { ...shared, waitersMax: fetchWaitersMax, waiters: 0 };
   }
 

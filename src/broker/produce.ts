@@ -1,6 +1,6 @@
 import { InvariantError } from "../base/assert.js";
 import { QuireError, toQuireError } from "../base/errors.js";
-import { offset, type Term } from "../base/ids.js";
+import { type NodeId, offset, type Term } from "../base/ids.js";
 import type { RecordBatchHeader } from "../base/record-batch.js";
 import { type Committed, EntryKind, type Placed, type Replica } from "../replica/types.js";
 import { checkBatch } from "./check-batch.js";
@@ -15,8 +15,12 @@ export interface ProduceOptions {
   readonly inflight: InflightBytes;
   readonly recordBytesMax: number;
   readonly batchBytesMax: number;
-  /** Whether the disk takes more. */
-  readonly hasRoom: () => boolean;
+  /** Whether this broker's disk takes so many bytes more. */
+  readonly hasRoom: (bytes: number) => boolean;
+  /** Whether another broker's disk has room for more, as that broker says. */
+  readonly hasRoomAt: (broker: NodeId) => boolean;
+  /** Whether a broker is connected. */
+  readonly isAlive: (broker: NodeId) => boolean;
 }
 
 type Done = (outcome: ProduceResult | Error) => void;
@@ -51,14 +55,35 @@ function admit(options: ProduceOptions, request: ProduceRequest): { replica: Rep
     recordBytesMax: options.recordBytesMax,
     batchBytesMax: Math.min(options.batchBytesMax, topic.settings.batchBytesMax),
   });
-  if (!options.hasRoom()) {
-    throw new QuireError("DISK_FULL", "this broker's disk is nearly full, so it takes no records; reads go on: free space, shorten retention or add disk", {
-      details: { topic: request.topic, partition: request.partition },
-      retryAfterMs: 1_000,
-    });
-  }
+  checkRoom(options, request, replica);
   options.inflight.take(request.batch.body.length);
   return { replica, batch };
+}
+
+/**
+ * Room here, and with W of the replicas: what is admitted must find its way to so many disks, and what makes room again (a new log start)
+ * stands behind it in the log. A broker that is down has not said that its disk is full, but counts for nothing once another has.
+ */
+function checkRoom({ hasRoom, hasRoomAt, isAlive, keeper }: ProduceOptions, { topic, partition, batch }: ProduceRequest, { configuration }: Replica): void {
+  const refuse = (brokers: readonly NodeId[]): void => {
+    const whose = brokers.length === 1 ? `the disk of broker ${brokers[0]} is` : `the disks of brokers ${brokers.join(", ")} are`;
+    throw new QuireError(
+      "DISK_FULL",
+      `${whose} nearly full, so ${topic}/${partition} takes no records; reads go on: free space, shorten retention or add disk`,
+      {
+        details: { topic, partition, brokers: brokers.join(",") },
+        retryAfterMs: 1_000,
+      },
+    );
+  };
+  const { incoming } = configuration;
+  for (const { voters, w } of incoming === undefined ? [configuration] : [configuration, incoming]) {
+    const full = voters.filter(({ nodeId }) => nodeId !== keeper.self && !hasRoomAt(nodeId));
+    if (full.length === 0) continue;
+    const taking = voters.filter(({ nodeId }) => nodeId === keeper.self || (isAlive(nodeId) && hasRoomAt(nodeId)));
+    if (taking.length < w) refuse(full.map(({ nodeId }) => nodeId));
+  }
+  if (!hasRoom(batch.body.length)) refuse([keeper.self]);
 }
 
 /** One admitted batch: answered once, by what its acks ask for or by its deadline, whichever is first. */

@@ -53,6 +53,8 @@ export interface LeaderBalancerOptions {
   readonly view: LocalView;
   /** Asks the broker that leads a partition for `ClusterAdmin.transferLeader`; that broker may be this one. */
   readonly transfer: (leader: NodeId, at: TopicPartition, to: NodeId) => Promise<void>;
+  /** Whether a broker's disk has room for more; one that would refuse records shall not lead. */
+  readonly hasRoom: (broker: NodeId) => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly settings?: BalancerSettings;
@@ -114,7 +116,7 @@ export class LeaderBalancer {
   }
 
   *#misplaced(): Iterable<Misplaced> {
-    const { view, clock } = this.#options;
+    const { view, clock, hasRoom } = this.#options;
     const nowMs = clock.monotonicMs();
     for (const replicaSetId of view.misplaced()) {
       const found = view.partitionOf(replicaSetId);
@@ -128,7 +130,7 @@ export class LeaderBalancer {
         preferred,
         ledForMs: view.ledForMs(replicaSetId),
         preferredAliveForMs: view.aliveForMs(preferred),
-        holdMs: (this.#failures.get(replicaSetId)?.untilMs ?? nowMs) - nowMs,
+        holdMs: hasRoom(preferred) ? (this.#failures.get(replicaSetId)?.untilMs ?? nowMs) - nowMs : Number.POSITIVE_INFINITY,
       };
     }
   }

@@ -1,3 +1,4 @@
+import type { DiskRoom } from "../base/disk-room.js";
 import { METADATA_REPLICA_SET, type NodeId, nodeId, type ReplicaSetId } from "../base/ids.js";
 import { limits, timing } from "../base/limits.js";
 import type { Logger } from "../base/ports.js";
@@ -115,6 +116,9 @@ export class BrokerNode {
   async start(): Promise<void> {
     const { config, membership, self, logger } = this.#options;
     const { clock } = this.#options.ports;
+    const { space } = this.#options.disk;
+    space.watch((room) => this.#diskRoomChanged(room));
+    if (space.room !== "enough") this.#diskRoomChanged(space.room);
     this.#linkBrokers();
     this.#machine.watch((change) => {
       if (change.brokers) this.#linkBrokers();
@@ -136,7 +140,13 @@ export class BrokerNode {
       clock,
       logger,
     });
-    this.#balancer = new LeaderBalancer({ view: this.view, transfer: (_leader, at, to) => this.#requests.transfer(at, to), clock, logger });
+    this.#balancer = new LeaderBalancer({
+      view: this.view,
+      transfer: (_leader, at, to) => this.#requests.transfer(at, to),
+      hasRoom: (broker) => this.#hasRoomAt(broker),
+      clock,
+      logger,
+    });
     this.#retention = new RetentionKeeper({
       replicas: () => this.host.all(),
       view: this.view,
@@ -209,6 +219,7 @@ export class BrokerNode {
       clock,
       random,
       logger: logger.child({ part: "replica" }),
+      takesRecords: (bytes) => disk.space.takes(bytes),
       tickMs: timing.tickMs,
       core: {
         heartbeatTicks: ticks(config.timing.heartbeatMs),
@@ -232,6 +243,19 @@ export class BrokerNode {
     });
   }
 
+  #hasRoomAt(broker: NodeId): boolean {
+    const { self, disk } = this.#options;
+    return (broker === self.nodeId ? disk.space.room : this.network.diskRoomOf(broker)) === "enough";
+  }
+
+  #diskRoomChanged(room: DiskRoom): void {
+    const { logger, config } = this.#options;
+    this.network.announceDiskRoom(room);
+    const fields = { room, reserveBytes: config.disk.reserveBytes };
+    if (room === "enough") logger.info(fields, "the disk has room again");
+    else logger.warn(fields, room === "low" ? "the disk is nearly full: producing is refused" : "the disk is nearly full: no records are taken");
+  }
+
   #sayController({ serving, term }: Replica): void {
     if (serving !== this.#isController)
       this.#options.logger.info({ term }, serving ? "this broker is the controller now" : "this broker is no longer the controller");
@@ -244,7 +268,8 @@ export class BrokerNode {
       view: this.view,
       replicaOf: (id) => this.host.get(id),
       clock: ports.clock,
-      hasRoom: () => disk.space.hasRoom(),
+      hasRoom: (bytes) => disk.space.admits(bytes),
+      hasRoomAt: (broker) => this.#hasRoomAt(broker),
       recordBytesMax: config.produce.recordBytesMax,
       batchBytesMax: config.produce.batchBytesMax,
       inflightBytesMax: config.produce.inflightBytesMax,

@@ -38,7 +38,10 @@ export async function openDisk(config: Config, { files, openStore, clock, random
     logs: new SegmentedLogs({ files, clock, folder: folder.logs, store, cacheBytes: config.cache.bytesMax }),
     membership: { load: () => store.get(MEMBERSHIP_KEY), save: (membership) => store.put(MEMBERSHIP_KEY, membership) },
     space,
-    close: () => folder.close(),
+    close: () => {
+      space.close();
+      return folder.close();
+    },
   };
 }
 

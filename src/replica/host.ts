@@ -10,7 +10,7 @@ import { openReplica, setAside } from "./open-replica.js";
 import { hasOtherVoters } from "./parts.js";
 import type { LocalReplica } from "./replica.js";
 import type { CutPolicy } from "./snapshot-plan.js";
-import type { Peers, Replica, ReplicaEnvelope, ReplicaHost, ReplicaSpec, StateMachine } from "./types.js";
+import { EntryKind, type Peers, type Replica, type ReplicaEnvelope, type ReplicaHost, type ReplicaSpec, type StateMachine } from "./types.js";
 
 /** Where the logs of this broker's replicas are. */
 export interface LogFactory {
@@ -29,6 +29,8 @@ export interface HostOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Whether this broker's disk takes so many bytes more of records that others admitted; a yes counts them. */
+  readonly takesRecords: (bytes: number) => boolean;
   readonly tickMs: number;
   readonly core: Omit<CoreOptions, "random">;
   /** The state machine of a set, and how its log's beginning goes. */
@@ -97,6 +99,9 @@ export class LocalHost implements ReplicaHost {
     if (replica === undefined || replica.replicaId !== envelope.to) return;
     // A message is proof of life, whatever the link's own opinion was.
     this.#down.delete(from);
+    const bytes = newRecordBytes(replica, envelope);
+    // As good as lost on the way: the leader hears that the disk is full, and sends it again when there is room.
+    if (bytes > 0 && !this.#options.takesRecords(bytes)) return;
     replica.step({ kind: "message", from: { replicaId: envelope.from, nodeId: from }, message: envelope.message });
   }
 
@@ -282,6 +287,16 @@ export class LocalHost implements ReplicaHost {
 
 const isQuietFollowerOf = (replica: LocalReplica, leader: NodeId): boolean =>
   !replica.ticking && replica.role !== "leader" && replica.leader?.nodeId === leader;
+
+/** Bytes of records in an append that this log does not hold yet. */
+function newRecordBytes({ log }: LocalReplica, { message }: ReplicaEnvelope): number {
+  if (message.kind !== "append") return 0;
+  let bytes = 0;
+  for (const { kind, index, payload } of message.entries) {
+    if (kind === EntryKind.records && index > log.lastIndex && payload !== null && "body" in payload) bytes += payload.body.length;
+  }
+  return bytes;
+}
 
 const hasMemberOn = (replica: LocalReplica, nodeId: NodeId): boolean => {
   const { voters, learners, incoming } = replica.configuration;

@@ -68,6 +68,7 @@ export class LocalReplica implements Replica {
       leads: (term) => this.#works && this.#core.role === "leader" && this.#core.term === term,
       send: (to, message) => this.#send(to, message),
       hasRoom: (to, bytesMax) => this.#parts.peers.queuedBytes(to.nodeId) < bytesMax,
+      takesRecords: (to) => this.#parts.peers.takesRecords(to.nodeId),
       snapshotFor: () => this.#snapshots.forFollower(),
       step: (event) => this.step(event),
       failed,

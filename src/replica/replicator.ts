@@ -20,6 +20,8 @@ export interface ReplicatorOptions {
   readonly leads: (term: Term) => boolean;
   readonly send: (to: Member, message: Message<Payload>) => boolean;
   readonly hasRoom: (to: Member, bytesMax: number) => boolean;
+  /** Whether the follower's disk has room for records. */
+  readonly takesRecords: (to: Member) => boolean;
   readonly snapshotFor: () => Promise<Snapshot | undefined>;
   readonly step: (event: Event<Payload>) => void;
   readonly failed: (error: Error) => void;
@@ -36,7 +38,7 @@ export class Replicator {
   }
 
   replicate(effect: Replicate): void {
-    const { log, hasRoom } = this.#options;
+    const { log, hasRoom, takesRecords } = this.#options;
     const from = indexPlus(effect.previous.index, 1);
     if (effect.through < from) {
       this.#sendAppend(effect, []);
@@ -47,22 +49,24 @@ export class Replicator {
       this.#sendNothing(effect);
       return;
     }
-    const frames = log.readCached(from, effect.through, APPEND_BYTES_MAX);
+    // What it will not take is not read either: one frame tells.
+    const bytesMax = takesRecords(effect.to) ? APPEND_BYTES_MAX : 1;
+    const frames = log.readCached(from, effect.through, bytesMax);
     if (frames !== undefined) {
-      this.#sendAppend(effect, frames);
+      this.#sendFrames(effect, frames);
       return;
     }
     if (!this.#options.reads.tryBegin()) {
       this.#sendNothing(effect);
       return;
     }
-    const read = log.read(from, effect.through, APPEND_BYTES_MAX);
+    const read = log.read(from, effect.through, bytesMax);
     read
       .finally(() => this.#options.reads.end())
       .then(
         (read) => {
           // In a later term other entries may stand in the same places: said in this one they would be a lie.
-          if (this.#options.leads(effect.term)) this.#sendAppend(effect, read);
+          if (this.#options.leads(effect.term)) this.#sendFrames(effect, read);
           else this.#sendNothing(effect);
         },
         (error: Error) => {
@@ -88,6 +92,13 @@ export class Replicator {
 
   #sendNothing({ to, term }: Replicate): void {
     this.#options.step({ kind: "replicated", to: to.replicaId, term, bytes: 0 });
+  }
+
+  /** A follower without room for records takes what stands before them: the no-op of a term, a new configuration, what was trimmed. */
+  #sendFrames(effect: Replicate, frames: readonly Frame[]): void {
+    const records = this.#options.takesRecords(effect.to) ? -1 : frames.findIndex((frame) => frame.kind === EntryKind.records);
+    if (records === 0) this.#sendNothing(effect);
+    else this.#sendAppend(effect, records < 0 ? frames : frames.slice(0, records));
   }
 
   #sendAppend(effect: Replicate, frames: readonly Frame[]): void {

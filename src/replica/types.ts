@@ -110,6 +110,8 @@ export interface Peers {
   send(to: NodeId, envelope: ReplicaEnvelope): boolean;
   /** Bytes waiting for this peer on the bulk link; infinity while there is none, so that nothing is read for whoever cannot take it. */
   queuedBytes(to: NodeId): number;
+  /** False while that broker's disk has no room for records; other entries it takes. */
+  takesRecords(to: NodeId): boolean;
 }
 
 /** One message of one replica set. Entries' payloads are frames; a snapshot's is its state. */

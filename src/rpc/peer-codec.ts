@@ -1,4 +1,6 @@
 /** `BulkRequest`, `ControlRequest` and their responses (peer.proto): one layout, since a link's two streams differ only in what they carry. */
+
+import type { DiskRoom } from "../base/disk-room.js";
 import { frameBytes } from "../base/frame-codec.js";
 import { replicaSetId, term } from "../base/ids.js";
 import { limits, MIB } from "../base/limits.js";
@@ -37,11 +39,14 @@ export interface OutgoingMessage {
   readonly hello?: Hello;
   readonly parcels?: readonly Parcel[];
   readonly leaderships?: LeadershipsMessage;
+  readonly diskRoom?: DiskRoom;
 }
 export interface IncomingMessage {
   readonly hello: Hello | undefined;
   readonly envelopes: readonly (ReplicaEnvelope | SnapshotPart)[];
   readonly leaderships: LeadershipsMessage | undefined;
+  /** Undefined: as before. */
+  readonly diskRoom: DiskRoom | undefined;
 }
 
 /** Envelope and numbers of a message, about. */
@@ -69,7 +74,9 @@ export function parcelsOf(envelope: ReplicaEnvelope): Parcel[] {
   return parcels;
 }
 
-const Message = { hello: bytesField(1), envelopes: bytesField(2), leaderships: bytesField(3) } as const;
+const Message = { hello: bytesField(1), envelopes: bytesField(2), leaderships: bytesField(3), diskRoom: varintField(4) } as const;
+/** By number; the first is what was not said. */
+const DISK_ROOMS: readonly (DiskRoom | undefined)[] = [undefined, "enough", "low", "none"];
 const HelloField = {
   protocolVersion: varintField(1),
   clusterId: bytesField(2),
@@ -98,6 +105,7 @@ function writeMessage(sink: Sink, message: OutgoingMessage): void {
     sink.end();
   }
   if (message.leaderships !== undefined) writeLeaderships(sink, message.leaderships);
+  if (message.diskRoom !== undefined) sink.integer(Message.diskRoom, DISK_ROOMS.indexOf(message.diskRoom));
 }
 
 function writeLeaderships(sink: Sink, { full, leaderships }: LeadershipsMessage): void {
@@ -118,14 +126,16 @@ export function decodePeerMessage(bytes: Buffer): IncomingMessage {
   const reader = new Reader(bytes);
   let hello: Hello | undefined;
   let leaderships: LeadershipsMessage | undefined;
+  let diskRoom: DiskRoom | undefined;
   const envelopes: (ReplicaEnvelope | SnapshotPart)[] = [];
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === Message.envelopes) envelopes.push(readEnvelope(reader.message()));
     else if (tag === Message.hello) hello = readHello(reader.message());
     else if (tag === Message.leaderships) leaderships = readLeaderships(reader.message());
+    else if (tag === Message.diskRoom) diskRoom = DISK_ROOMS[reader.int32()];
     else reader.skip(tag);
   }
-  return { hello, envelopes, leaderships };
+  return { hello, envelopes, leaderships, diskRoom };
 }
 
 function readHello(reader: Reader): Hello {

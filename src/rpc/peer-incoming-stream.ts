@@ -3,7 +3,7 @@ import { QuireError } from "../base/errors.js";
 import type { Clock, Timer } from "../base/ports.js";
 import type { ReplicaEnvelope } from "../replica/types.js";
 import { toServiceError } from "../wire/status.js";
-import { decodePeerMessage, encodePeerMessage, type Hello, type IncomingMessage, type LeadershipsMessage } from "./peer-codec.js";
+import { decodePeerMessage, encodePeerMessage, type Hello, type IncomingMessage } from "./peer-codec.js";
 import type { StreamKind } from "./peer-protocol.js";
 import { SnapshotAssembler } from "./peer-snapshots.js";
 
@@ -13,12 +13,15 @@ const ANSWERS_WAITING_MAX = 32;
 
 export type IncomingCall = grpc.ServerDuplexStream<Buffer, Uint8Array>;
 
+/** What a peer says of itself. */
+export type Told = Pick<IncomingMessage, "leaderships" | "diskRoom">;
+
 /** What an incoming stream tells. */
 export interface IncomingStreamOwner {
   /** Once, first; the peer's Hello is in `stream.hello`. Returns this broker's, or throws the refusal. */
   onHello(stream: IncomingStream, hello: Hello): Hello;
-  /** After `onHello`. Both may be missing: a heartbeat. */
-  onMessage(stream: IncomingStream, envelopes: readonly ReplicaEnvelope[], leaderships: LeadershipsMessage | undefined): void;
+  /** After `onHello`. All may be missing: a heartbeat. */
+  onMessage(stream: IncomingStream, envelopes: readonly ReplicaEnvelope[], told: Told): void;
   /** Bytes that no broker sends; the stream is cut. */
   onGarbage(stream: IncomingStream, error: unknown): void;
   /** Once, last, whatever the reason. */
@@ -70,7 +73,7 @@ export class IncomingStream {
       return;
     }
     if (message.hello !== undefined) this.#receivedHello(message.hello);
-    else this.#owner.onMessage(this, envelopes, message.leaderships);
+    else this.#owner.onMessage(this, envelopes, message);
     if (bytes.length === 0) this.#answer();
   }
 

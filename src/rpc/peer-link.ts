@@ -5,6 +5,8 @@
  * of them breaking, or being replaced by a newer one, takes it down (`closed`), at once. When nothing comes for a while it is down
  * (`silent`) though the streams stand; whatever comes next takes it up again.
  */
+
+import type { DiskRoom } from "../base/disk-room.js";
 import { QuireError } from "../base/errors.js";
 import type { NodeId, ReplicaSetId, Term } from "../base/ids.js";
 import type { Clock, Logger, Random } from "../base/ports.js";
@@ -13,7 +15,7 @@ import type { PeerEvents, ReplicaEnvelope } from "../replica/types.js";
 import type { Dial } from "../wire/transport.js";
 import type { Hello, LeadershipsMessage } from "./peer-codec.js";
 import { PeerDialer } from "./peer-dialer.js";
-import type { IncomingStream } from "./peer-incoming-stream.js";
+import type { IncomingStream, Told } from "./peer-incoming-stream.js";
 import type { PeerTiming, StreamKind } from "./peer-protocol.js";
 
 export interface PeerNetworkEvents extends PeerEvents {
@@ -28,6 +30,8 @@ export interface PeerLinkOptions {
   readonly events: PeerNetworkEvents;
   /** What this broker leads now. */
   readonly leaderships: () => readonly Leadership[];
+  /** How much room its disk has. */
+  readonly diskRoom: () => DiskRoom;
   readonly dial: Dial;
   readonly clock: Clock;
   readonly random: Random;
@@ -53,6 +57,7 @@ export class PeerLink {
   #isFlushPending = false;
   /** What the peer leads, as told on its control stream. */
   readonly #theirs = new Map<ReplicaSetId, Term>();
+  #theirDiskRoom: DiskRoom = "enough";
   /** Since the link was up last: one line per problem, not one per retry. */
   readonly #loggedProblems = new Set<string>();
   /** Since when this broker reaches the peer, but not the peer this broker. */
@@ -72,6 +77,11 @@ export class PeerLink {
 
   get queuedBytes(): number {
     return this.#dialers.bulk.open?.outbox.bytes ?? 0;
+  }
+
+  /** What the peer said last; one that said nothing is taken to have enough. */
+  get diskRoom(): DiskRoom {
+    return this.#theirDiskRoom;
   }
 
   start(): void {
@@ -96,6 +106,11 @@ export class PeerLink {
     this.#flushSoon();
   }
 
+  announceDiskRoom(): void {
+    this.#dialers.control.open?.outbox.pushDiskRoom(this.#options.diskRoom());
+    this.#flushSoon();
+  }
+
   /** A stream whose Hello matched. It replaces an older one; the peer is there, so a pausing dialer need not wait. */
   attach(stream: IncomingStream): void {
     const { hello } = stream;
@@ -117,12 +132,16 @@ export class PeerLink {
   detach(stream: IncomingStream): void {
     if (this.#incoming[stream.kind] !== stream) return;
     delete this.#incoming[stream.kind];
-    if (stream.kind === "control") this.#theirs.clear();
+    if (stream.kind === "control") {
+      this.#theirs.clear();
+      this.#theirDiskRoom = "enough";
+    }
     this.#goDown("closed");
   }
 
-  received(envelopes: readonly ReplicaEnvelope[], leaderships: LeadershipsMessage | undefined): void {
+  received(envelopes: readonly ReplicaEnvelope[], { leaderships, diskRoom }: Told): void {
     this.heard();
+    if (diskRoom !== undefined) this.#theirDiskRoom = diskRoom;
     if (leaderships !== undefined) this.#receivedLeaderships(leaderships);
     for (const envelope of envelopes) this.#options.events.onMessage(this.nodeId, envelope);
   }
@@ -198,7 +217,10 @@ export class PeerLink {
     return new PeerDialer({ kind, address, hello, dial, clock, timing }, random, {
       onOpen: () => {
         this.heard();
-        if (kind === "control") this.#announceAll();
+        if (kind === "control") {
+          this.#announceAll();
+          this.announceDiskRoom();
+        }
         this.#review();
       },
       onHeard: () => this.heard(),

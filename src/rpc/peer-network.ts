@@ -1,11 +1,12 @@
+import type { DiskRoom } from "../base/disk-room.js";
 import { QuireError } from "../base/errors.js";
 import { type NodeId, nodeId, type ReplicaSetId, type Term } from "../base/ids.js";
 import type { Clock, Logger, Random, Timer } from "../base/ports.js";
 import type { Leadership } from "../cluster/view.js";
 import type { Peers, ReplicaEnvelope } from "../replica/types.js";
 import type { Dial } from "../wire/transport.js";
-import { type Hello, type LeadershipsMessage, PROTOCOL_VERSION } from "./peer-codec.js";
-import { type IncomingCall, IncomingStream, type IncomingStreamOwner } from "./peer-incoming-stream.js";
+import { type Hello, PROTOCOL_VERSION } from "./peer-codec.js";
+import { type IncomingCall, IncomingStream, type IncomingStreamOwner, type Told } from "./peer-incoming-stream.js";
 import { PeerLink, type PeerNetworkEvents } from "./peer-link.js";
 import { checkHello } from "./peer-outgoing-stream.js";
 import { checkPeerTiming, type PeerTiming, peerTiming, type StreamKind } from "./peer-protocol.js";
@@ -42,6 +43,7 @@ export class PeerNetwork implements Peers, IncomingStreamOwner {
   /** Streams that have not said who they are. */
   readonly #unknown = new Set<IncomingStream>();
   readonly #led = new Map<ReplicaSetId, Term>();
+  #diskRoom: DiskRoom = "enough";
   readonly #loggedStrangers = new Set<string>();
   readonly #ticker: Timer;
   #tickedMs: number;
@@ -81,6 +83,15 @@ export class PeerNetwork implements Peers, IncomingStreamOwner {
     return link?.isUp === true ? link.queuedBytes : Number.POSITIVE_INFINITY;
   }
 
+  takesRecords(to: NodeId): boolean {
+    return this.diskRoomOf(to) !== "none";
+  }
+
+  /** How much room another broker says that its disk has. */
+  diskRoomOf(node: NodeId): DiskRoom {
+    return this.#links.get(node)?.diskRoom ?? "enough";
+  }
+
   isUp(node: NodeId): boolean {
     return this.#links.get(node)?.isUp ?? false;
   }
@@ -92,6 +103,12 @@ export class PeerNetwork implements Peers, IncomingStreamOwner {
       else this.#led.delete(replicaSetId);
     }
     for (const link of this.#links.values()) link.announce(changes);
+  }
+
+  /** Tells all peers how much room this broker's disk has from now on. */
+  announceDiskRoom(room: DiskRoom): void {
+    this.#diskRoom = room;
+    for (const link of this.#links.values()) link.announceDiskRoom();
   }
 
   /** Takes a stream that a peer opened; for the peer service. */
@@ -134,8 +151,8 @@ export class PeerNetwork implements Peers, IncomingStreamOwner {
     return answer;
   }
 
-  onMessage(stream: IncomingStream, envelopes: readonly ReplicaEnvelope[], leaderships: LeadershipsMessage | undefined): void {
-    this.#linkOf.get(stream)?.received(envelopes, leaderships);
+  onMessage(stream: IncomingStream, envelopes: readonly ReplicaEnvelope[], told: Told): void {
+    this.#linkOf.get(stream)?.received(envelopes, told);
   }
 
   onGarbage(stream: IncomingStream, thrown: unknown): void {
@@ -158,6 +175,7 @@ export class PeerNetwork implements Peers, IncomingStreamOwner {
       hello: { protocolVersion: PROTOCOL_VERSION, ...self, toNodeId: node },
       events,
       leaderships: () => [...this.#led].map(([replicaSetId, term]) => ({ replicaSetId, term, leads: true })),
+      diskRoom: () => this.#diskRoom,
       dial,
       clock,
       random,

@@ -1,3 +1,4 @@
+import type { DiskRoom } from "../base/disk-room.js";
 import { MIB } from "../base/limits.js";
 import type { ReplicaEnvelope } from "../replica/types.js";
 import { encodePeerMessage, type LeadershipsMessage, type Parcel, parcelsOf } from "./peer-codec.js";
@@ -18,6 +19,7 @@ export class PeerOutbox {
   #queuedBytes = 0;
   #underWayBytes = 0;
   readonly #leaderships: LeadershipsMessage[] = [];
+  #diskRoom: DiskRoom | undefined;
 
   constructor(bytesMax: number, write: WriteMessage) {
     this.#bytesMax = bytesMax;
@@ -45,11 +47,18 @@ export class PeerOutbox {
     this.#leaderships.push(leaderships);
   }
 
+  /** Never refused either: the newest is all there is to say. */
+  pushDiskRoom(room: DiskRoom): void {
+    this.#diskRoom = room;
+  }
+
   /** Writes what the connection takes now; the rest follows as it takes more. */
   flush(): void {
-    while (this.#underWayBytes < UNDER_WAY_BYTES_MAX && (this.#parcels.length > 0 || this.#leaderships.length > 0)) {
+    while (this.#underWayBytes < UNDER_WAY_BYTES_MAX && (this.#parcels.length > 0 || this.#leaderships.length > 0 || this.#diskRoom !== undefined)) {
       const leaderships = this.#leaderships.shift();
-      const message = encodePeerMessage({ parcels: this.#take(), ...(leaderships && { leaderships }) });
+      const diskRoom = this.#diskRoom;
+      this.#diskRoom = undefined;
+      const message = encodePeerMessage({ parcels: this.#take(), ...(leaderships && { leaderships }), ...(diskRoom && { diskRoom }) });
       this.#underWayBytes += message.length;
       this.#write(message, () => {
         this.#underWayBytes -= message.length;

@@ -21,6 +21,7 @@ export function fixture(change: Partial<DataPlaneOptions> = {}) {
     replicaOf: (id) => replicas.get(id),
     clock,
     hasRoom: () => true,
+    hasRoomAt: () => true,
     recordBytesMax: MIB,
     batchBytesMax: 2 * MIB,
     inflightBytesMax: MIB,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { QuireError } from "../../src/base/errors.js";
-import { nodeId, type Term, term } from "../../src/base/ids.js";
+import { nodeId, replicaId, type Term, term } from "../../src/base/ids.js";
 import type { AcksName } from "../../src/base/record-batch.js";
 import type { DataPlane, OfferedBatch, ProduceResult } from "../../src/broker/types.js";
 import { batchOf } from "../support/batches.js";
@@ -115,6 +115,24 @@ test("a full disk refuses produce and nothing else", async () => {
   assert.equal(replica.frames.length, 0);
   room = true;
   await produce(dataPlane);
+});
+
+test("producing is refused while too few replicas have room, counting those that are up", async () => {
+  const full = new Set<number>([2]);
+  const { dataPlane, replica, view } = fixture({ hasRoomAt: (broker) => !full.has(broker) });
+  const voters = [1, 2, 3].map((broker) => ({ replicaId: replicaId(broker), nodeId: nodeId(broker) }));
+  replica.configuration = { voters, learners: [], w: 2, r: 2 };
+  await produce(dataPlane);
+  full.add(3);
+  const error = await refusal("DISK_FULL", () => produce(dataPlane));
+  assert.equal(error.details["brokers"], "2,3");
+  full.delete(3);
+  view.setAlive(3, false);
+  assert.equal((await refusal("DISK_FULL", () => produce(dataPlane))).details["brokers"], "2");
+  // That brokers are down is no statement about their disks: such a batch may still commit in time.
+  full.clear();
+  await produce(dataPlane);
+  assert.equal(replica.frames.length, 2);
 });
 
 test("a topic's own batch limit holds below the broker's", async () => {

@@ -38,10 +38,12 @@ function setUp(answer: (to: number) => Promise<void>) {
   const view = new LocalView({ self: node(1), incarnation: "disk-1", machine, clock });
   machine.state.apply({ kind: "create-topic", topicId: "t", createdMs: 0, spec: spec("orders", 1), placements: [[2, 3, 1].map(node)] });
   const asked: string[] = [];
+  const full = new Set<number>();
   const balancer = new LeaderBalancer({
     view,
     clock,
     logger: silentLogger,
+    hasRoom: (broker) => !full.has(broker),
     transfer: async (leader, at, to) => {
       asked.push(`${leader}: ${at.topic}/${at.partition} to ${to}`);
       await answer(to);
@@ -51,7 +53,7 @@ function setUp(answer: (to: number) => Promise<void>) {
     view.onLeaderships(node(from), [{ replicaSetId: id(set), term: term(inTerm), leads: true }], false);
   const control = (): void =>
     view.onOwnReplica({ replicaSetId: id(0), role: "leader", serving: true, term: term(1), leader: { nodeId: node(1), term: term(1) }, failure: undefined });
-  return { clock, view, asked, balancer, leads, control };
+  return { clock, view, asked, full, balancer, leads, control };
 }
 
 test("the controller asks the leader to hand over to the preferred broker, and then rests without a timer", async () => {
@@ -86,6 +88,19 @@ test("while the preferred broker is down there is no timer; when it is back and 
   view.onPeerUp(node(2), "disk-2");
   await clock.advance(5_000);
   assert.deepEqual(asked, [], "not before it has proven stable");
+  await clock.advance(10_000);
+  assert.deepEqual(asked, ["3: orders/0 to 2"]);
+});
+
+test("no leadership goes to a broker whose disk is full, until it has room", async () => {
+  const { clock, view, asked, full, leads, control } = setUp(async () => leads(2, 1, 2));
+  control();
+  for (const broker of [2, 3]) view.onPeerUp(node(broker), `disk-${broker}`);
+  leads(3, 1, 1);
+  full.add(2);
+  await clock.advance(60_000);
+  assert.deepEqual(asked, []);
+  full.delete(2);
   await clock.advance(10_000);
   assert.deepEqual(asked, ["3: orders/0 to 2"]);
 });

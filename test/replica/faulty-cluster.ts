@@ -111,11 +111,13 @@ export class FaultyCluster {
       peers: {
         send: (to, envelope) => broker.process?.host === host && this.#send({ from: broker.id, to, envelope }),
         queuedBytes: () => 0,
+        takesRecords: () => true,
       },
       clock,
       random: { below, uuid: () => "" },
       logger: silentLogger,
       tickMs: timing.tickMs,
+      takesRecords: () => true,
       core: CORE,
       machineFor: () => ({ machine: shared ?? this.witness.machine(), cutPolicy }),
       leadershipChanged: (replica) => this.witness.leads(replica),

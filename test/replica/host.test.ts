@@ -5,10 +5,13 @@ import { KIB, timing } from "../../src/base/limits.js";
 import { silentLogger } from "../../src/base/silent-logger.js";
 import { PartitionState } from "../../src/broker/partition-state.js";
 import { LocalHost } from "../../src/replica/host.js";
-import type { ReplicaSpec } from "../../src/replica/types.js";
+import { entryOf } from "../../src/replica/replicator.js";
+import { EntryKind, type ReplicaSpec } from "../../src/replica/types.js";
+import type { Frame } from "../../src/storage/log.js";
 import { MemoryLog } from "../../src/storage/memory-log.js";
 import type { ReplicaRecord } from "../../src/storage/replica-store.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
+import { frames } from "../support/frames.js";
 import { MemoryStore } from "../support/memory-store.js";
 
 const SET = replicaSetId(7);
@@ -27,6 +30,7 @@ class Fixture {
   readonly store = new MemoryStore();
   readonly open = new Set<string>();
   readonly events: string[] = [];
+  hasRoom = true;
   /** What happens to the next log that is opened, removed or closed. */
   onOpen: () => Promise<void> = async () => undefined;
   onDelete: () => Promise<void> = async () => undefined;
@@ -50,11 +54,12 @@ class Fixture {
         this.events.push(`delete ${nameOf(record)}`);
       },
     },
-    peers: { send: () => false, queuedBytes: () => 0 },
+    peers: { send: () => false, queuedBytes: () => 0, takesRecords: () => true },
     clock: this.clock,
     random: { below: () => 0, uuid: () => "" },
     logger: silentLogger,
     tickMs: timing.tickMs,
+    takesRecords: () => this.hasRoom,
     core: { ...timing, inflightMessagesMax: 16, inflightBytesMax: 64 * KIB },
     machineFor: () => ({ machine: new PartitionState(), cutPolicy: "records" }),
     leadershipChanged: () => undefined,
@@ -124,6 +129,39 @@ test("a replica that could not be opened leaves no log open, is tried again, and
   assert.deepEqual(await store.replicas(), []);
   assert.equal(events.at(-1), "delete 7-1");
   assert.equal((await host.start(specOf(2))).replicaId, 2);
+  await host.stop();
+});
+
+test("records for which the disk has no room are not taken, nor acknowledged; other entries are, and records too once there is room", async () => {
+  const fixture = new Fixture();
+  const { host } = fixture;
+  const member = (id: number) => ({ replicaId: replicaId(id), nodeId: nodeId(id) });
+  const replica = await host.start({ ...specOf(1), initial: { voters: [member(1), member(2)], learners: [], w: 2, r: 2 } });
+  const append = (from: number, entries: readonly Frame[]): void => {
+    const message = {
+      kind: "append",
+      term: term(5),
+      previous: { index: logIndex(from), term: term(from === 0 ? 0 : 1) },
+      commit: logIndex(0),
+      round: 0,
+    } as const;
+    host.receive(nodeId(2), { replicaSetId: SET, from: replicaId(2), to: replicaId(1), message: { ...message, entries: entries.map(entryOf) } });
+  };
+  const [first, ...records] = frames(1, 3, { bodyBytes: 10 });
+  assert.ok(first !== undefined);
+  const noOp = { ...first, kind: EntryKind.noOp };
+  fixture.hasRoom = false;
+  append(0, [noOp]);
+  assert.equal(replica.log.lastIndex, 1);
+  append(1, records);
+  assert.equal(replica.log.lastIndex, 1);
+  fixture.hasRoom = true;
+  append(1, records);
+  assert.equal(replica.log.lastIndex, 3);
+  fixture.hasRoom = false;
+  // What is there already needs no room.
+  append(0, [noOp, ...records]);
+  assert.equal(replica.term, 5);
   await host.stop();
 });
 

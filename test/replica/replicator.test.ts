@@ -5,7 +5,7 @@ import { logIndex, nodeId, replicaId, term } from "../../src/base/ids.js";
 import type { Effect, Event, LogPosition, Message } from "../../src/consensus/types.js";
 import { CatchUpReads } from "../../src/replica/catch-up-reads.js";
 import { Replicator } from "../../src/replica/replicator.js";
-import type { Payload } from "../../src/replica/types.js";
+import { EntryKind, type Payload } from "../../src/replica/types.js";
 import type { Frame } from "../../src/storage/log.js";
 import type { Snapshot } from "../../src/storage/replica-store.js";
 import { settle } from "../support/fake-clock.js";
@@ -31,6 +31,7 @@ class Fixture {
   logStart = at(0);
   leads = true;
   hasRoom = true;
+  takesRecords = true;
   read: Promise<Frame[]> = Promise.resolve([]);
   snapshot: Snapshot | undefined;
   readonly reads = new CatchUpReads();
@@ -40,6 +41,7 @@ class Fixture {
     leads: () => this.leads,
     send: (_, message) => this.sent.push(message) > 0,
     hasRoom: () => this.hasRoom,
+    takesRecords: () => this.takesRecords,
     snapshotFor: async () => this.snapshot,
     step: (event) => this.events.push(event),
     failed: (error) => this.failures.push(error),
@@ -92,6 +94,26 @@ test("a snapshot found after leadership was lost is not sent", async () => {
   await settle();
   assert.deepEqual(fixture.sent, []);
   assert.deepEqual(fixture.events, [{ kind: "snapshot-sent", to: to.replicaId, term: term(1) }]);
+});
+
+test("a follower whose disk is full gets what stands before the next records, and no records", async () => {
+  const fixture = new Fixture();
+  fixture.takesRecords = false;
+  const [first, second, third] = frames(4, 6, { bodyBytes: 10 });
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+  fixture.read = Promise.resolve([{ ...first, kind: EntryKind.noOp }, second, third]);
+  fixture.replicator.replicate(replicateFrom(3, 9));
+  await settle();
+  assert.deepEqual(
+    fixture.sent.map((message) => message.kind === "append" && message.entries.map((entry) => entry.index)),
+    [[4]],
+  );
+  const other = new Fixture();
+  other.takesRecords = false;
+  other.read = Promise.resolve([second, third]);
+  other.replicator.replicate(replicateFrom(4, 9));
+  await settle();
+  assert.ok(other.saidNothing);
 });
 
 test("frames from the disk are sent as entries, and the core is told through where", async () => {

@@ -44,12 +44,12 @@ test("envelopes arrive as they were sent, also when generated code passed them o
   );
 });
 
-test("hellos and leaderships arrive as they were sent, also when generated code passed them on", () => {
+test("hellos, leaderships and room arrive as they were sent, also when generated code passed them on", () => {
   fc.assert(
-    fc.property(hello, leaderships, (first, second) => {
-      const bytes = encodePeerMessage({ hello: first, leaderships: second });
+    fc.property(hello, leaderships, fc.constantFrom("enough", "low", "none"), (first, second, diskRoom) => {
+      const bytes = encodePeerMessage({ hello: first, leaderships: second, diskRoom });
       for (const each of [bytes, rewritten(bytes)]) {
-        assert.deepEqual(decodePeerMessage(each), { hello: first, envelopes: [], leaderships: second });
+        assert.deepEqual(decodePeerMessage(each), { hello: first, envelopes: [], leaderships: second, diskRoom });
       }
     }),
   );

@@ -34,6 +34,19 @@ test("a snapshot of many parts arrives whole, with the appends behind it", async
   assert.deepEqual(b.received, [snapshot, appendEnvelope(10, 1)]);
 });
 
+test("whoever comes up is told how much room the disk has, then each change", async () => {
+  const [a, b] = [await startBroker(1), await startBroker(2)];
+  a.network.announceDiskRoom("low");
+  await connect(a, b);
+  await until(() => b.network.diskRoomOf(a.node) === "low", "b is told");
+  assert.ok(b.network.takesRecords(a.node));
+  a.network.announceDiskRoom("none");
+  await until(() => !b.network.takesRecords(a.node), "b is told that a takes no records");
+  assert.deepEqual([b.network.diskRoomOf(b.node), a.network.diskRoomOf(b.node)], ["enough", "enough"]);
+  a.network.announceDiskRoom("enough");
+  await until(() => b.network.diskRoomOf(a.node) === "enough", "b is told that there is room again");
+});
+
 test("whoever comes up is told all leaderships, then the changes", async () => {
   const a = await startBroker(1);
   const lead = (set: number, leads = true) => ({ replicaSetId: replicaSetId(set), term: term(set + 1), leads });

@@ -16,7 +16,7 @@ const NO_BATCH: RecordBatchHeader = { ...headerOf(batchOf(["x"])), recordCount: 
 export class FakeReplica implements Replica {
   readonly replicaSetId: ReplicaSetId;
   readonly replicaId: ReplicaId = replicaId(1);
-  readonly configuration: Configuration = { voters: [], w: 1, r: 1, learners: [] };
+  configuration: Configuration = { voters: [], w: 1, r: 1, learners: [] };
   role: Role = "leader";
   term: Term = term(3);
   leader: LeaderHint | null = null;

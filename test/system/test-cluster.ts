@@ -5,6 +5,7 @@ import { BrokerProcess } from "../../src/cli/local/broker-process.js";
 import { LocalCluster } from "../../src/cli/local/local-cluster.js";
 import { freePorts } from "../../src/cli/local/ports.js";
 import { type ConnectOptions, connect, type Quire } from "../../src/client/index.js";
+import { SmallDisk } from "./small-disk.js";
 
 /** Waits until `condition` holds; fails with what it waited for. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 20_000): Promise<void> {
@@ -20,6 +21,8 @@ export interface TestClusterOptions {
   readonly brokers?: number;
   /** More flags of `quire server`, for every broker. */
   readonly flags?: readonly string[];
+  /** Each broker's data on a disk of its own of this size, which only root can make; default: a plain folder. */
+  readonly diskBytes?: number;
 }
 
 /** One line of a broker's log, and what it carries. */
@@ -42,15 +45,24 @@ export class TestCluster implements AsyncDisposable {
   readonly #local: LocalCluster;
   readonly #late: BrokerProcess[] = [];
   readonly #clients: Quire[] = [];
+  /** By node id, from 1; empty unless they were asked for. */
+  readonly #disks: readonly SmallDisk[];
 
-  private constructor(folder: string, local: LocalCluster) {
+  private constructor(folder: string, local: LocalCluster, disks: readonly SmallDisk[]) {
     this.folder = folder;
     this.#local = local;
+    this.#disks = disks;
   }
 
-  static async start({ brokers = 3, flags = [] }: TestClusterOptions = {}): Promise<TestCluster> {
+  static async start({ brokers = 3, flags = [], diskBytes }: TestClusterOptions = {}): Promise<TestCluster> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quire-test-"));
-    return new TestCluster(folder, await LocalCluster.start({ folder, brokers, flags }));
+    const disks = diskBytes === undefined ? [] : Array.from({ length: brokers }, (_, at) => new SmallDisk(path.join(folder, `broker-${at + 1}`), diskBytes));
+    try {
+      return new TestCluster(folder, await LocalCluster.start({ folder, brokers, flags }), disks);
+    } catch (error) {
+      for (const disk of disks) disk.remove();
+      throw error;
+    }
   }
 
   get addresses(): string[] {
@@ -94,6 +106,13 @@ export class TestCluster implements AsyncDisposable {
     return path.join(this.folder, `broker-${nodeId}`);
   }
 
+  /** The broker's own disk, if `diskBytes` was given. */
+  disk(nodeId: number): SmallDisk {
+    const disk = this.#disks[nodeId - 1];
+    if (disk === undefined) throw new Error(`broker ${nodeId} has no disk of its own`);
+    return disk;
+  }
+
   /** SIGKILL; resolves when the process is gone. */
   async kill(nodeId: number): Promise<void> {
     this.broker(nodeId).signal("SIGKILL");
@@ -111,6 +130,7 @@ export class TestCluster implements AsyncDisposable {
     await Promise.allSettled(this.#clients.map((quire) => quire.close({ timeoutMs: 1_000 })));
     for (const broker of this.brokers) broker.signal("SIGKILL");
     await Promise.all(this.brokers.map((broker) => broker.gone()));
+    for (const disk of this.#disks) disk.remove();
     fs.rmSync(this.folder, { recursive: true, force: true });
   }
 }
