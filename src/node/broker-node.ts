@@ -15,7 +15,7 @@ import { Reconciler } from "../cluster/reconciler.js";
 import { Registration } from "../cluster/registration.js";
 import type { BrokerInfo, TopicSettings } from "../cluster/view.js";
 import type { Config } from "../config/settings.js";
-import { LocalHost } from "../replica/host.js";
+import { type HostOptions, LocalHost } from "../replica/host.js";
 import type { Replica } from "../replica/types.js";
 import type { GrpcFormationPeers } from "../rpc/peer-formation.js";
 import { PeerNetwork } from "../rpc/peer-network.js";
@@ -37,8 +37,16 @@ export interface BrokerNodeOptions {
   readonly formationPeers: GrpcFormationPeers;
   readonly ports: BrokerPorts;
   readonly logger: Logger;
+  readonly observer: HostObserver | undefined;
   /** This broker cannot go on: another disk took its place, say. */
   readonly fatal: (why: Error) => void;
+}
+
+/** Sees what a host is given and does, before any replica is opened. */
+export interface HostObserver {
+  /** Returns what the host is to be made with: the same, or ports that tell what goes through them. */
+  decorate(options: HostOptions): HostOptions;
+  created(host: LocalHost): void;
 }
 
 /** The metadata's log is small and cut by its snapshots. */
@@ -208,10 +216,10 @@ export class BrokerNode {
   }
 
   #createHost(): LocalHost {
-    const { self, disk, logger, config } = this.#options;
+    const { self, disk, logger, config, observer } = this.#options;
     const { clock, random } = this.#options.ports;
     const ticks = (ms: number): number => Math.max(1, Math.round(ms / timing.tickMs));
-    return new LocalHost({
+    const options: HostOptions = {
       self: self.nodeId,
       store: disk.folder.store,
       logs: disk.logs,
@@ -240,7 +248,10 @@ export class BrokerNode {
         this.#own.changed(replica);
         this.#reconciler.leadershipChanged(replica);
       },
-    });
+    };
+    const host = new LocalHost(observer?.decorate(options) ?? options);
+    observer?.created(host);
+    return host;
   }
 
   #hasRoomAt(broker: NodeId): boolean {

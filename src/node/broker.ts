@@ -2,10 +2,9 @@ import type { Logger } from "../base/ports.js";
 import { silentLogger } from "../base/silent-logger.js";
 import { Formation } from "../cluster/formation.js";
 import type { Config } from "../config/settings.js";
-import type { LocalHost } from "../replica/host.js";
 import { GrpcFormationPeers } from "../rpc/peer-formation.js";
 import { resolveAddresses } from "./addresses.js";
-import { BrokerNode, brokerInfoOf } from "./broker-node.js";
+import { BrokerNode, brokerInfoOf, type HostObserver } from "./broker-node.js";
 import { openDisk } from "./disk.js";
 import { endAll } from "./end-all.js";
 import { PeerServer } from "./peer-server.js";
@@ -15,8 +14,8 @@ export interface StartOptions {
   readonly logger?: Logger;
   /** Default: this process's own. */
   readonly ports?: BrokerPorts;
-  /** Called once, before any replica is opened: for tests, which look inside. */
-  readonly onHost?: (host: LocalHost) => void;
+  /** For tests, which look inside. */
+  readonly observer?: HostObserver;
   /** Ends the waiting for other brokers; afterwards use `stop`. */
   readonly signal?: AbortSignal;
 }
@@ -86,9 +85,19 @@ export async function startBroker(config: Config, options: StartOptions = {}): P
     undo.push(() => peerServer.stop(PEER_GRACE_MS));
     const membership = await formation.form(signal);
     await disk.folder.joinCluster(membership.founding.clusterId);
-    const created = new BrokerNode({ config, membership, self, listen: addresses.listen, disk, formationPeers, ports, logger, fatal: fail });
+    const created = new BrokerNode({
+      config,
+      membership,
+      self,
+      listen: addresses.listen,
+      disk,
+      formationPeers,
+      ports,
+      logger,
+      observer: options.observer,
+      fatal: fail,
+    });
     node = created;
-    options.onHost?.(created.host);
     undo.push(() => created.stop());
     await created.start();
     return { nodeId: self.nodeId, address: self.address, peerAddress: self.peerAddress, failed, stop };
