@@ -1,0 +1,174 @@
+/**
+ * The run itself, in namespaces of its own for mounts, networks and processes: whatever it leaves behind when it ends, in whichever way, goes
+ * with them. `main.ts` starts it there, and removes the folder afterwards.
+ */
+import { join } from "node:path";
+import { untilWhole } from "../../src/cli/local/until-whole.js";
+import { SeededRandom } from "../consensus/seeded-random.js";
+import { Disk, powerCutter } from "./disk.js";
+import { compareDisks } from "./disk-agreement.js";
+import { diskFaults } from "./disk-faults.js";
+import type { Fault, Need } from "./fault.js";
+import { type Clients, connectClients, Load } from "./load.js";
+import { networkFaults } from "./network-faults.js";
+import type { RunOptions } from "./options.js";
+import { powerFaults } from "./power-faults.js";
+import { processFaults } from "./process-faults.js";
+import { lineOf, tableOf } from "./report.js";
+import { runTool } from "./run-tool.js";
+import { type Trial, tryFault } from "./trial.js";
+import { World } from "./world.js";
+
+const FORM_TIMEOUT_MS = 60_000;
+const PARTITIONS = 5;
+/** A topic of more records makes place for another: reading it takes time, and keeping it takes disk. */
+const TOPIC_RECORDS_MAX = 40_000;
+const MINUTE_MS = 60_000;
+
+const ALL_FAULTS: readonly Fault[] = [...processFaults, ...networkFaults, ...powerFaults, ...diskFaults];
+
+class Run {
+  readonly trials: Trial[] = [];
+  /** What is wrong beside the trials. */
+  readonly problems: string[] = [];
+  readonly #options: RunOptions;
+  readonly #world: World;
+  readonly #clients: Clients;
+  readonly #chance: SeededRandom;
+  readonly #startMs = performance.now();
+  #topics = 0;
+  #total = 0;
+
+  constructor(options: RunOptions, world: World, clients: Clients) {
+    this.#options = options;
+    this.#world = world;
+    this.#clients = clients;
+    this.#chance = new SeededRandom(options.seed);
+  }
+
+  async run(faults: readonly Fault[]): Promise<void> {
+    let load = await this.#newLoad();
+    for (const fault of this.#plan(faults)) {
+      if (load.ledger.size > TOPIC_RECORDS_MAX) {
+        await this.#end(load);
+        await load.topic.delete();
+        load = await this.#newLoad();
+      }
+      say(`${this.#at()} ${fault.name} …`);
+      const trial = await tryFault({ world: this.#world, load, fault, chance: this.#chance });
+      this.trials.push(trial);
+      say(`${this.#at()}   broker ${trial.victim}: ${lineOf(trial)}`);
+      for (const problem of trial.problems) say(`           ${problem}`);
+      if (trial.verdict.lost > 0 || (trial.problems.length > 0 && this.#options.stopAtFailure)) break;
+    }
+    await this.#end(load);
+    await this.#compareDisks();
+  }
+
+  summary(): string {
+    return `${this.#total.toLocaleString("en")} records acknowledged in ${this.#topics} topics; seed ${this.#options.seed}`;
+  }
+
+  /** Every fault once, or faults at random while there is time. */
+  *#plan(faults: readonly Fault[]): Generator<Fault> {
+    if (this.#options.minutes === undefined) return yield* faults;
+    const untilMs = this.#startMs + this.#options.minutes * MINUTE_MS;
+    while (performance.now() < untilMs) {
+      const fault = this.#chance.pick(faults);
+      // A fault that ends sooner or later than planned meets the cluster in another state.
+      if (fault !== undefined) yield { ...fault, lastsMs: Math.round(fault.lastsMs * (0.1 + this.#chance.below(200) / 100)) };
+    }
+  }
+
+  async #newLoad(): Promise<Load> {
+    this.#topics += 1;
+    const name = `faults-${this.#topics}`;
+    // By turns the default of three replicas and, where there are brokers enough, five.
+    const replicas = this.#topics % 2 === 0 ? Math.min(5, this.#world.nodeIds.length) : 3;
+    await this.#clients["at-least-once"].topic(name).create({ partitions: PARTITIONS, replicas, settings: { segmentBytes: 1024 * 1024 } });
+    return new Load(this.#clients, name, PARTITIONS);
+  }
+
+  /** Everybody has an answer; nothing but what may be unknown was refused. */
+  async #end(load: Load): Promise<void> {
+    await load.stop();
+    this.#total += load.ledger.acknowledgedCount;
+    if (load.ledger.refusedCount > 0) this.problems.push(`${load.ledger.refusedCount} sends were refused: ${load.ledger.refusals.join(", ")}`);
+  }
+
+  async #compareDisks(): Promise<void> {
+    const { nodeIds } = this.#world;
+    await Promise.all(Object.values(this.#clients).map((client) => client.close()));
+    const politely = await Promise.all(nodeIds.map((nodeId) => this.#world.broker(nodeId).stop()));
+    if (!politely.every(Boolean)) this.problems.push("not every broker ended when it was asked to");
+    const compared = await compareDisks(new Map(nodeIds.map((nodeId) => [nodeId, this.#world.dataFolder(nodeId)])));
+    say(`${this.#at()} disks compared: ${compared.replicaSets} replica sets, ${compared.entries.toLocaleString("en")} entries`);
+    this.problems.push(...compared.differences);
+  }
+
+  #at(): string {
+    return `[${((performance.now() - this.#startMs) / 1000).toFixed(1).padStart(6)} s]`;
+  }
+}
+
+/** What this machine has of what faults need; tells which are left out. */
+async function possibleFaults(options: RunOptions, cutter: string | undefined): Promise<Fault[]> {
+  const strace = await runTool("strace", ["-o", "/dev/null", "-e", "inject=fdatasync:error=EIO", "true"]).then(
+    () => true,
+    () => false,
+  );
+  const missing: Partial<Record<Need, string>> = {
+    ...(cutter === undefined && { "power-cut": "neither perl nor python3 can shut down an ext4 here" }),
+    ...(!strace && { strace: "strace cannot make calls fail here" }),
+  };
+  return ALL_FAULTS.filter((fault) => {
+    if (!fault.name.includes(options.only)) return false;
+    const why = fault.needs === undefined ? undefined : missing[fault.needs];
+    const fewBrokers = (fault.brokersMin ?? 1) > options.brokers ? `needs ${fault.brokersMin} brokers` : undefined;
+    if ((why ?? fewBrokers) === undefined) return true;
+    say(`skipped: ${fault.name} (${why ?? fewBrokers})`);
+    return false;
+  });
+}
+
+/** @throws Error where no disk can be mounted */
+async function findPowerCutter(folder: string): Promise<string | undefined> {
+  const disk = new Disk(folder, "disk-probe");
+  await disk.format();
+  await disk.mount();
+  try {
+    return await powerCutter(disk);
+  } finally {
+    await disk.unmount();
+  }
+}
+
+async function main(options: RunOptions): Promise<boolean> {
+  const cutter = await findPowerCutter(options.folder);
+  const faults = await possibleFaults(options, cutter);
+  if (faults.length === 0) throw new Error(`no fault that is possible here has "${options.only}" in its name`);
+  say(`starting ${options.brokers} brokers; their logs: ${join(options.folder, "broker-*.log")}`);
+  const world = await World.create({ folder: options.folder, brokers: options.brokers, powerCutter: cutter });
+  await untilWhole(world.addresses, options.brokers, FORM_TIMEOUT_MS);
+  const run = new Run(options, world, await connectClients(world.addresses));
+  const stop = (): void => {
+    say("interrupted");
+    console.log(tableOf(run.trials));
+    process.exit(1);
+  };
+  process.once("message", stop).once("disconnect", stop);
+  await run.run(faults).catch((error: unknown) => run.problems.push(error instanceof Error ? error.message : String(error)));
+  console.log(`\n${tableOf(run.trials)}\n\n${run.summary()}`);
+  for (const problem of run.problems) console.log(`FAILED: ${problem}`);
+  const failed = run.trials.filter(({ problems }) => problems.length > 0).length;
+  if (failed === 0 && run.problems.length === 0) console.log(`all is well after ${run.trials.length} faults`);
+  return failed === 0 && run.problems.length === 0;
+}
+
+function say(text: string): void {
+  console.error(text);
+}
+
+const isWell = await main(JSON.parse(process.argv[2] ?? "{}") as RunOptions);
+// Being the first process of its namespace, it takes whatever still runs there with it.
+process.exit(isWell ? 0 : 1);
