@@ -22,6 +22,8 @@ export async function handOver(leader: Replica, to: NodeId, name: string): Promi
   const refuse = (why: string): QuireError =>
     new QuireError("NOT_READY", `broker ${to} cannot lead ${name} now: ${why}; try again later`, { details: { nodeId: to }, retryAfterMs: 1_000 });
   if (lag === undefined) throw refuse("its replica does not vote yet");
+  // What is known of the former replica is what it had before its disk was replaced; it would be waited for in vain, and nothing admitted meanwhile.
+  if (leader.configuration.learners.some(({ nodeId }) => nodeId === to)) throw refuse("its former replica is gone, and the one in its place does not vote yet");
   if (lag.entries === undefined) throw refuse("how far its replica has come is not known");
   if (lag.entries > LAG_ENTRIES_MAX) throw refuse(`its replica is ${lag.entries} entries behind; the limit is ${LAG_ENTRIES_MAX}`);
   if (!(await leader.transfer(lag.member.replicaId))) throw refuse("it did not take over within an election timeout");

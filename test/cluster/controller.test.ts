@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { QuireError } from "../../src/base/errors.js";
-import { METADATA_REPLICA_SET } from "../../src/base/ids.js";
+import { METADATA_REPLICA_SET, replicaId } from "../../src/base/ids.js";
 import { checkTopicSettings } from "../../src/cluster/topic-settings.js";
 import type { TopicRequest } from "../../src/cluster/view.js";
 import { EntryKind } from "../../src/replica/types.js";
@@ -179,6 +179,18 @@ test("leadership moves at the leader's hand, to a voter that is up and not far b
   assert.equal(two.view.leader(id(1))?.nodeId, 3);
   await cluster.stop(node(2));
   await refused(cluster.brokers.get(node(3))?.controller.transferLeader(at, node(2)) ?? assert.fail(), "BROKER_UNREACHABLE");
+});
+
+test("leadership is not moved to a broker whose disk was replaced before its new replica votes", async () => {
+  const { cluster, one } = await setUp();
+  await one.controller.createTopic({ name: "orders" });
+  await cluster.clock.settle();
+  await cluster.elect(id(1), node(1));
+  const set = cluster.set(id(1));
+  set.force({ ...set.configuration, learners: [{ nodeId: node(3), replicaId: replicaId(99) }] });
+  const refusal = await refused(one.controller.transferLeader({ topic: "orders", partition: 0 }, node(3)), "NOT_READY");
+  assert.match(refusal.message, /its former replica is gone/);
+  assert.deepEqual(one.host.get(id(1))?.transfers, []);
 });
 
 test("a second process with the node id of a broker that is up is refused, and bad addresses too", async () => {
