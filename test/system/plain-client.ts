@@ -22,8 +22,44 @@ const definitions = loadSync(files, { includeDirs: [PROTO, REFLECTION], longs: N
 const scope: Message = grpc.loadPackageDefinition(definitions);
 
 const typeNamed = (name: string): MessageTypeDefinition<object, object> => definitions[name] as MessageTypeDefinition<object, object>;
+/** What a method takes. */
+export function requestTypeOf(method: string): ProtoType {
+  const at = method.lastIndexOf(".");
+  return protoType((definitions[method.slice(0, at)] as Message)[method.slice(at + 1)].requestType.type);
+}
 export const encode = (type: string, message: object): Buffer => typeNamed(type).serialize(message);
 export const decode = (type: string, bytes: Uint8Array): Message => typeNamed(type).deserialize(Buffer.from(bytes));
+
+export interface ProtoField {
+  readonly name: string;
+  /** `TYPE_INT32` and the like. */
+  readonly type: string;
+  readonly isRepeated: boolean;
+  /** Fields of one oneof have the same number; undefined for a field that stands alone. */
+  readonly oneof: number | undefined;
+  /** Of the message that it holds, if it holds one. */
+  readonly message: ProtoType | undefined;
+}
+
+/** A message type as its `.proto` file describes it. */
+export interface ProtoType {
+  readonly fields: () => ProtoField[];
+}
+
+function protoType({ field, nestedType }: Message): ProtoType {
+  const typeOf = (typeName: string): ProtoType => {
+    const inner = nestedType.find(({ name }: Message) => name === typeName);
+    return protoType(inner ?? (typeNamed(typeName in definitions ? typeName : `quire.v1.${typeName}`) as Message).type);
+  };
+  const fields = field.map(({ name, label, type, typeName, oneofIndex, proto3Optional }: Message) => ({
+    name,
+    type,
+    isRepeated: label === "LABEL_REPEATED",
+    oneof: proto3Optional === true ? undefined : oneofIndex,
+    message: type === "TYPE_MESSAGE" ? typeOf(typeName) : undefined,
+  }));
+  return { fields: () => fields };
+}
 
 interface Failure {
   readonly code: number;
@@ -94,6 +130,23 @@ export class PlainClient {
         if (error === null) resolve(answer ?? Buffer.alloc(0));
         else reject(error);
       });
+    });
+  }
+
+  /** The first message of the answer, of whatever kind the method is, or the error that it ends with. Streams are sent all requests. */
+  async firstAnswer(method: string, ...requests: readonly object[]): Promise<Message | grpc.ServiceError> {
+    const [stub, name] = this.#stub(method);
+    const { requestStream, responseStream } = stub[name];
+    if (!responseStream) return await this.ask(method, requests[0] ?? {}).catch((error: grpc.ServiceError) => error);
+    const deadline = { deadline: Date.now() + 20_000 };
+    const call = requestStream ? stub[name](deadline) : stub[name](requests[0], deadline);
+    return await new Promise((resolve) => {
+      call.on("error", resolve);
+      call.once("data", (message: Message) => {
+        resolve(message);
+        call.cancel();
+      });
+      if (requestStream) for (const request of requests) call.write(request);
     });
   }
 
