@@ -63,6 +63,7 @@ export const diskFaults: readonly Fault[] = [
   },
   {
     name: "bits flipped while it was down",
+    damages: true,
     lastsMs: 500,
     servedMs: 2_000,
     backMs: BACK_MS,
@@ -74,6 +75,7 @@ export const diskFaults: readonly Fault[] = [
   },
   {
     name: "segments cut short while it was down",
+    damages: true,
     lastsMs: 500,
     servedMs: 2_000,
     backMs: BACK_MS,
@@ -85,6 +87,7 @@ export const diskFaults: readonly Fault[] = [
   },
   {
     name: "disk wiped",
+    damages: true,
     lastsMs: 500,
     servedMs: 2_000,
     backMs: 10_000,

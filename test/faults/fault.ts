@@ -19,6 +19,8 @@ export interface Fault {
   readonly needs?: Need;
   /** Fewer brokers would not notice it. */
   readonly brokersMin?: number;
+  /** It takes what a disk held; one of N copies may go that way at a time. */
+  readonly damages?: boolean;
   /** How long it lasts. */
   readonly lastsMs: number;
   /** Every partition acknowledges again within this time of its beginning, although it lasts. Left out where it takes a quorum away. */

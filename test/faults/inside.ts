@@ -3,11 +3,13 @@
  * with them. `main.ts` starts it there, and removes the folder afterwards.
  */
 import { join } from "node:path";
+import { ExitCode } from "../../src/cli/exit-codes.js";
 import { untilWhole } from "../../src/cli/local/until-whole.js";
 import { SeededRandom } from "../consensus/seeded-random.js";
 import { Disk, powerCutter } from "./disk.js";
 import { compareDisks } from "./disk-agreement.js";
 import { diskFaults } from "./disk-faults.js";
+import { pickFault } from "./double-fault.js";
 import type { Fault, Need } from "./fault.js";
 import { type Clients, connectClients, Load } from "./load.js";
 import { networkFaults } from "./network-faults.js";
@@ -24,6 +26,8 @@ const PARTITIONS = 5;
 /** A topic of more records makes place for another: reading it takes time, and keeping it takes disk. */
 const TOPIC_RECORDS_MAX = 40_000;
 const MINUTE_MS = 60_000;
+/** Of each fault; a lost segment makes thousands. */
+const PROBLEMS_TOLD_MAX = 20;
 
 const ALL_FAULTS: readonly Fault[] = [...processFaults, ...networkFaults, ...powerFaults, ...diskFaults];
 
@@ -55,11 +59,12 @@ class Run {
         load = await this.#newLoad();
       }
       say(`${this.#at()} ${fault.name} …`);
-      const trial = await tryFault({ world: this.#world, load, fault, chance: this.#chance });
+      const { patience, stopAtFailure } = this.#options;
+      const trial = await tryFault({ world: this.#world, load, fault, chance: this.#chance, patience });
       this.trials.push(trial);
       say(`${this.#at()}   broker ${trial.victim}: ${lineOf(trial)}`);
-      for (const problem of trial.problems) say(`           ${problem}`);
-      if (trial.verdict.lost > 0 || (trial.problems.length > 0 && this.#options.stopAtFailure)) break;
+      for (const problem of [...trial.problems, ...trial.late].slice(0, PROBLEMS_TOLD_MAX)) say(`           ${problem}`);
+      if (trial.verdict.lost > 0 || (trial.problems.length > 0 && stopAtFailure)) break;
     }
     await this.#end(load);
     await this.#compareDisks();
@@ -74,7 +79,7 @@ class Run {
     if (this.#options.minutes === undefined) return yield* faults;
     const untilMs = this.#startMs + this.#options.minutes * MINUTE_MS;
     while (performance.now() < untilMs) {
-      const fault = this.#chance.pick(faults);
+      const fault = pickFault(faults, { brokers: this.#options.brokers, chance: this.#chance });
       // A fault that ends sooner or later than planned meets the cluster in another state.
       if (fault !== undefined) yield { ...fault, lastsMs: Math.round(fault.lastsMs * (0.1 + this.#chance.below(200) / 100)) };
     }
@@ -144,25 +149,29 @@ async function findPowerCutter(folder: string): Promise<string | undefined> {
 }
 
 async function main(options: RunOptions): Promise<boolean> {
+  let run: Run | undefined;
+  const stop = (): void => {
+    say("interrupted");
+    if (run !== undefined) console.log(tableOf(run.trials));
+    process.exit(ExitCode.interrupted);
+  };
+  process.once("message", stop).once("disconnect", stop);
   const cutter = await findPowerCutter(options.folder);
   const faults = await possibleFaults(options, cutter);
   if (faults.length === 0) throw new Error(`no fault that is possible here has "${options.only}" in its name`);
   say(`starting ${options.brokers} brokers; their logs: ${join(options.folder, "broker-*.log")}`);
   const world = await World.create({ folder: options.folder, brokers: options.brokers, powerCutter: cutter });
   await untilWhole(world.addresses, options.brokers, FORM_TIMEOUT_MS);
-  const run = new Run(options, world, await connectClients(world.addresses));
-  const stop = (): void => {
-    say("interrupted");
-    console.log(tableOf(run.trials));
-    process.exit(1);
-  };
-  process.once("message", stop).once("disconnect", stop);
-  await run.run(faults).catch((error: unknown) => run.problems.push(error instanceof Error ? error.message : String(error)));
+  run = new Run(options, world, await connectClients(world.addresses));
+  const { problems } = run;
+  await run.run(faults).catch((error: unknown) => problems.push(error instanceof Error ? error.message : String(error)));
   console.log(`\n${tableOf(run.trials)}\n\n${run.summary()}`);
   for (const problem of run.problems) console.log(`FAILED: ${problem}`);
-  const failed = run.trials.filter(({ problems }) => problems.length > 0).length;
-  if (failed === 0 && run.problems.length === 0) console.log(`all is well after ${run.trials.length} faults`);
-  return failed === 0 && run.problems.length === 0;
+  const wrong = run.trials.filter(({ problems }) => problems.length > 0).length;
+  const late = run.trials.filter(({ problems, late }) => problems.length === 0 && late.length > 0).length;
+  const isWell = wrong === 0 && late === 0 && run.problems.length === 0;
+  console.log(isWell ? `all is well after ${run.trials.length} faults` : `of ${run.trials.length} faults, ${wrong} ended wrong and ${late} late`);
+  return isWell;
 }
 
 function say(text: string): void {

@@ -20,6 +20,7 @@ const args = await yargs(hideBin(process.argv))
     seed: { type: "number", requiresArg: true, default: 1, describe: "Chooses faults, brokers and damage" },
     brokers: { type: "number", requiresArg: true, default: 5, choices: [3, 4, 5], describe: "How many" },
     only: { type: "string", requiresArg: true, default: "", describe: "Faults with this in their names" },
+    patience: { type: "number", requiresArg: true, default: 1, describe: "Stated times are multiplied by this, for a machine that is slow or busy" },
     "stop-at-failure": { type: "boolean", default: false, describe: "End with the first fault after which something is wrong" },
     keep: { type: "boolean", default: false, describe: "Keep the brokers' logs and the images of their disks" },
   })
@@ -45,8 +46,8 @@ function whatIsMissing(): string | undefined {
 async function run(): Promise<number> {
   removeLeftovers();
   const folder = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
-  const { brokers, seed, minutes, only, stopAtFailure } = args;
-  const options: RunOptions = { folder, brokers, seed, minutes, only, stopAtFailure };
+  const { brokers, seed, minutes, only, stopAtFailure, patience } = args;
+  const options: RunOptions = { folder, brokers, seed, minutes, only, stopAtFailure, patience };
   // Away from the terminal's Ctrl-C, which would end brokers one by one: it is told by a message. Should this process be killed, the closed
   // channel tells it.
   const child = spawn("unshare", [...NAMESPACES, process.execPath, INSIDE, JSON.stringify(options)], {

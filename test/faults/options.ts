@@ -8,4 +8,6 @@ export interface RunOptions {
   /** Faults with this in their names. */
   readonly only: string;
   readonly stopAtFailure: boolean;
+  /** Stated times are multiplied by this. */
+  readonly patience: number;
 }
