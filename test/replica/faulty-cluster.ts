@@ -9,6 +9,7 @@ import type { ReplicaEnvelope } from "../../src/replica/types.js";
 import type { LogSettings } from "../../src/storage/log.js";
 import { SegmentedLogs } from "../../src/storage/segmented-logs.js";
 import type { SeededRandom } from "../consensus/seeded-random.js";
+import { ClusterChecker } from "../simulation/checkers/cluster-checker.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { FaultyFiles } from "../support/faulty-files.js";
 import { FaultyStore } from "../support/faulty-store.js";
@@ -63,6 +64,8 @@ const FLYING_MAX = 400;
 export class FaultyCluster {
   readonly brokers: readonly Broker[];
   readonly witness = new Witness();
+  /** The invariants of the replica set, whatever happens to it. */
+  readonly checker: ClusterChecker;
   readonly flying: Flying[] = [];
   /** Pairs `from>to` through which nothing passes. */
   readonly blocked = new Set<string>();
@@ -70,13 +73,35 @@ export class FaultyCluster {
 
   constructor(options: FaultyClusterOptions) {
     this.#options = options;
+    const partition = { name: "the replica set", cutPolicy: options.cutPolicy, isSyncDeferred: false };
+    this.checker = new ClusterChecker({ now: () => 0, partition: () => partition, syncedBy: "log", hearsHardStates: true });
     this.brokers = Array.from({ length: options.nodes }, (_, at) => ({
       id: nodeId(at + 1),
       files: new FaultyFiles(),
-      disk: new MemoryStore(),
+      disk: this.#disk(nodeId(at + 1)),
       process: undefined,
       isStopping: false,
     }));
+  }
+
+  /** A disk whose hard states and snapshots the checker hears of. */
+  #disk(id: NodeId): MemoryStore {
+    const disk = new MemoryStore();
+    const { saveHardState, saveSnapshot } = disk;
+    disk.saveHardState = (set, hardState) => {
+      this.checker.saved(id, set, hardState);
+      return saveHardState.call(disk, set, hardState);
+    };
+    disk.saveSnapshot = async (set, snapshot, keep) => {
+      await saveSnapshot.call(disk, set, snapshot, keep);
+      const kept = await disk.snapshots(set);
+      this.checker.keeps(
+        id,
+        set,
+        kept.map(({ index }) => index),
+      );
+    };
+    return disk;
   }
 
   /** Starts the broker's process and its replica; resolves when that runs, which may be never. */
@@ -109,7 +134,11 @@ export class FaultyCluster {
       store,
       logs,
       peers: {
-        send: (to, envelope) => broker.process?.host === host && this.#send({ from: broker.id, to, envelope }),
+        send: (to, envelope) => {
+          if (broker.process?.host !== host) return false;
+          this.checker.sent(broker.id, envelope);
+          return this.#send({ from: broker.id, to, envelope });
+        },
         queuedBytes: () => 0,
         takesRecords: () => true,
       },
@@ -120,7 +149,7 @@ export class FaultyCluster {
       takesRecords: () => true,
       core: CORE,
       machineFor: () => ({ machine: shared ?? this.witness.machine(), cutPolicy }),
-      leadershipChanged: (replica) => this.witness.leads(replica),
+      leadershipChanged: () => undefined,
     });
     return host;
   }
@@ -132,6 +161,7 @@ export class FaultyCluster {
     const below = (bound: number): number => this.#options.random.below(bound);
     const replica = process.host.get(SET);
     if (replica !== undefined) this.witness.died(replica);
+    this.checker.ended(broker.id);
     broker.process = undefined;
     broker.isStopping = false;
     files.diesAfter = -1;
@@ -146,7 +176,9 @@ export class FaultyCluster {
     if (process === undefined) return;
     broker.isStopping = true;
     await process.host.stop();
+    await process.store.close();
     if (broker.process !== process) return;
+    this.checker.ended(broker.id);
     broker.process = undefined;
     broker.isStopping = false;
     broker.files = broker.files.restart();
@@ -174,11 +206,21 @@ export class FaultyCluster {
     const [message] = keep ? this.flying.slice(at, at + 1) : this.flying.splice(at, 1);
     if (message === undefined || this.blocked.has(`${message.from}>${message.to}`)) return;
     const to = this.brokers.find((broker) => broker.id === message.to);
-    to?.process?.host.receive(message.from, message.envelope);
+    if (to === undefined) return;
+    // Whoever begins is seen before it does anything.
+    this.#lookAt(to);
+    to.process?.host.receive(message.from, message.envelope);
   }
 
   look(): void {
-    for (const replica of this.replicas()) this.witness.look(replica);
+    for (const broker of this.running()) this.#lookAt(broker);
+    const { violation } = this.checker;
+    if (violation !== undefined) throw new Error(violation.report());
+  }
+
+  #lookAt(broker: Broker): void {
+    const replica = broker.process?.host.get(SET);
+    if (replica !== undefined) this.checker.look(broker.id, replica);
   }
 
   #send(message: Flying): boolean {

@@ -74,8 +74,9 @@ class Run {
       this.#cluster.look();
     }
     await this.#peace();
-    const { witness } = this.#cluster;
-    const { acknowledged, terms, reads } = witness;
+    const { witness, checker } = this.#cluster;
+    const { acknowledged, reads } = witness;
+    const terms = checker.checkers.get(SET)?.elections ?? 0;
     return { acknowledged: acknowledged.size, terms, reads, snapshots: this.#snapshotsSent, halted: this.#hasHalted ? 1 : 0, rotted: this.#rotted };
   }
 

@@ -1,10 +1,10 @@
-/** What nobody in a cluster may contradict: every acknowledgement, refusal, applied entry, leader and read of a run, and the claims about them. */
+/** What nobody in a cluster may contradict: every acknowledgement, refusal, applied entry and read of a run, and the claims about them. */
 import assert from "node:assert/strict";
 import { EntryKind } from "../../src/base/entry-kind.js";
-import type { LogIndex, Offset, Term } from "../../src/base/ids.js";
+import type { LogIndex, Offset } from "../../src/base/ids.js";
 import { PartitionState } from "../../src/broker/partition-state.js";
 import type { LocalReplica } from "../../src/replica/replica.js";
-import type { Committed, Frame, Replica } from "../../src/replica/types.js";
+import type { Committed, Frame } from "../../src/replica/types.js";
 
 export class Witness {
   /** Texts that were acknowledged, by offset. */
@@ -16,15 +16,9 @@ export class Witness {
   readonly #texts = new Set<string>();
   /** Proposals without an answer, of processes that live or ended politely. */
   readonly #waiting = new Map<LocalReplica, Set<string>>();
-  readonly #leaders = new Map<Term, number>();
-  readonly #watermarks = new WeakMap<LocalReplica, { offset: Offset; commit: LogIndex; applied: LogIndex; term: Term }>();
   #lastAcknowledged = 0;
   unknown = 0;
   reads = 0;
-
-  get terms(): number {
-    return this.#leaders.size;
-  }
 
   /** A partition's state machine that tells what it applies. */
   machine(): PartitionState {
@@ -62,28 +56,6 @@ export class Witness {
       assert.ok(index >= atLeast, `a read through ${index} does not see the entry at ${atLeast}, acknowledged before it began`);
       assert.ok(replica.appliedIndex >= index, "a read is answered once its index is applied");
     };
-  }
-
-  /** Role, term or leader of a replica changed. */
-  leads({ role, serving, term, replicaId }: Replica): void {
-    if (role !== "leader") {
-      assert.ok(!serving, "only a leader serves");
-      return;
-    }
-    const before = this.#leaders.get(term);
-    assert.ok(before === undefined || before === replicaId, `replicas ${before} and ${replicaId} both lead term ${term}`);
-    this.#leaders.set(term, replicaId);
-  }
-
-  /** Looks at a replica between two steps. */
-  look(replica: LocalReplica): void {
-    const { highWatermark: offset, commitIndex: commit, appliedIndex: applied, term } = replica;
-    const before = this.#watermarks.get(replica);
-    if (before !== undefined) {
-      assert.ok(offset >= before.offset && applied >= before.applied, "the high watermark never goes back");
-      assert.ok(commit >= before.commit && term >= before.term, "commit index and term never go back");
-    }
-    this.#watermarks.set(replica, { offset, commit, applied, term });
   }
 
   /** After the end: what was acknowledged is committed, what was refused is not. */

@@ -65,7 +65,10 @@ export class FaultyStore implements ReplicaStore {
     return this.#write(() => this.disk.put(key, value));
   }
 
-  async close(): Promise<void> {}
+  /** What is under way ends first, so that nothing is written below whoever opens it next. */
+  async close(): Promise<void> {
+    while (this.#queue.length > 0 && !this.#isDead) await turn();
+  }
 
   async #read<T>(read: () => Promise<T>): Promise<T> {
     await turn();
