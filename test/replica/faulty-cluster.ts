@@ -10,6 +10,7 @@ import type { LogSettings } from "../../src/storage/log.js";
 import { SegmentedLogs } from "../../src/storage/segmented-logs.js";
 import type { SeededRandom } from "../consensus/seeded-random.js";
 import { ClusterChecker } from "../simulation/checkers/cluster-checker.js";
+import { finalReplica } from "../simulation/checkers/real-replica.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { FaultyFiles } from "../support/faulty-files.js";
 import { FaultyStore } from "../support/faulty-store.js";
@@ -214,6 +215,17 @@ export class FaultyCluster {
 
   look(): void {
     for (const broker of this.running()) this.#lookAt(broker);
+    this.#throwViolation();
+  }
+
+  /** When all is at rest: everybody has the same, byte for byte. */
+  async concludes(): Promise<void> {
+    const replicas = await Promise.all(this.replicas().map(finalReplica));
+    this.checker.checkers.get(SET)?.concludes(replicas, []);
+    this.#throwViolation();
+  }
+
+  #throwViolation(): void {
     const { violation } = this.checker;
     if (violation !== undefined) throw new Error(violation.report());
   }

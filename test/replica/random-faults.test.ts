@@ -238,6 +238,7 @@ class Run {
     }
     do await this.#until("all agree", () => this.#allAgree());
     while (!(await this.#checkAll()));
+    if (!this.#hasHalted) await cluster.concludes();
     for (const broker of cluster.brokers) await cluster.stop(broker);
     if (!this.#hasHalted) cluster.witness.concludes();
   }

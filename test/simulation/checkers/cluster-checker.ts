@@ -3,17 +3,13 @@
  * and a look compares a few numbers. Whoever runs the cluster calls `look` after each event, for the replicas that it may have changed,
  * and tells of what cannot be seen in a replica: messages, hard states, crashes, acknowledgements, syncs of the disk.
  */
-import { crc32 } from "node:zlib";
-import { EntryKind } from "../../../src/base/entry-kind.js";
-import { endOffsetOf, type Frame } from "../../../src/base/frame.js";
-import { indexPlus, type LogIndex, logIndex, type NodeId, type ReplicaSetId, term } from "../../../src/base/ids.js";
-import { decodeTrimEntry } from "../../../src/base/trim-entry.js";
+import { type LogIndex, logIndex, type NodeId, type ReplicaSetId, term } from "../../../src/base/ids.js";
 import type { HardState, LogPosition } from "../../../src/consensus/types.js";
 import type { LocalReplica } from "../../../src/replica/replica.js";
 import type { ReplicaEnvelope } from "../../../src/replica/types.js";
-import { mixed } from "./known-entries.js";
-import type { Acknowledgement, EntryFacts, FinalReplica } from "./observations.js";
+import type { Acknowledgement } from "./observations.js";
 import { PartitionChecker } from "./partition-checker.js";
+import { watchLog } from "./real-replica.js";
 import type { RecordOptions } from "./replica-set-record.js";
 import type { Violation } from "./violation.js";
 
@@ -127,35 +123,13 @@ export class ClusterChecker {
       isInDoubt: log.doubt !== undefined,
       ...(isNew && { hardState: { term: term(0), votedFor: null } }),
     });
-    this.#wrapLog(watched);
-  }
-
-  /** What a process that is gone still does to its log reaches no disk. */
-  #wrapLog(watched: Watched): void {
-    const { replica, checker } = watched;
-    const { replicaId: id, log, replicaSetId } = replica;
-    const { append, truncate, dropThrough, reset } = log;
-    log.append = (frames) => {
-      append.call(log, frames);
-      if (watched.isUp) checker.appended(id, frames.map(factsOf));
-    };
-    log.truncate = (from) => {
-      truncate.call(log, from);
-      if (watched.isUp) checker.truncated(id, from, replica.role === "leader");
-    };
-    log.dropThrough = (through) => {
-      const before = log.logStart.index;
-      const done = dropThrough.call(log, through);
-      this.#lookAll(replicaSetId);
-      if (watched.isUp && log.logStart.index > before) checker.cut(id, log.logStart);
-      return done;
-    };
-    log.reset = (start, startOffset) => {
-      const done = reset.call(log, start, startOffset);
-      this.#lookAll(replicaSetId);
-      if (watched.isUp) checker.reset(id, start, replica.role === "leader");
-      return done;
-    };
+    watchLog(log, {
+      id,
+      checker,
+      isOn: () => watched.isUp,
+      isLeader: () => replica.role === "leader",
+      look: () => this.#lookAll(replica.replicaSetId),
+    });
   }
 
   #look(watched: Watched): void {
@@ -187,54 +161,4 @@ export class ClusterChecker {
     this.checkers.set(id, checker);
     return checker;
   }
-}
-
-/** The body's checksum is computed anew: a header may say anything. */
-export function factsOf(frame: Frame): EntryFacts {
-  const { index, term: inTerm, kind, baseOffset, batch, body } = frame;
-  const bodyCrc32 = crc32(body);
-  const { recordCount, compression, baseTimestampMs, maxTimestampMs, producerId, producerEpoch, baseSequence, priority, uncompressedBytes } = batch;
-  const fields = [
-    kind,
-    baseOffset,
-    recordCount,
-    compression,
-    baseTimestampMs,
-    maxTimestampMs,
-    producerId,
-    producerEpoch,
-    baseSequence,
-    priority,
-    uncompressedBytes,
-    body.length,
-  ];
-  const facts: EntryFacts = { index, term: inTerm, kind, baseOffset, endOffset: endOffsetOf(frame), digest: fields.reduce(mixed, bodyCrc32), bodyCrc32 };
-  return kind === EntryKind.trim ? { ...facts, trimsBefore: decodeTrimEntry(body) } : facts;
-}
-
-/** A replica at the end, with all that its log gives. */
-export async function finalReplica(replica: LocalReplica): Promise<FinalReplica> {
-  const { log, replicaId, role, term: inTerm, commitIndex, appliedIndex, highWatermark, serving, configuration, failure } = replica;
-  const { logStart: start, lastIndex } = log;
-  const entries: EntryFacts[] = [];
-  for (let next = indexPlus(start.index, 1); next <= lastIndex; next = indexPlus(start.index, entries.length + 1)) {
-    for (const frame of await log.read(next, lastIndex, 1 << 20)) entries.push(factsOf(frame));
-  }
-  const isInDoubt = log.doubt !== undefined;
-  return {
-    replicaId,
-    role,
-    term: inTerm,
-    commitIndex,
-    appliedIndex,
-    highWatermark,
-    serving,
-    configuration,
-    failure,
-    isInDoubt,
-    start,
-    lastIndex,
-    entries,
-    matchOf: (id) => replica.matchOf(id),
-  };
 }

@@ -5,7 +5,7 @@ const EVIDENCE_LINES = 40;
 const LINE_CHARACTERS = 200;
 
 export interface ViolationDetails {
-  /** The claim that was broken, in the words of `README.md`. */
+  /** The claim that was broken. */
   readonly invariant: string;
   /** Which partition, replica set or value it concerns. */
   readonly subject: string;

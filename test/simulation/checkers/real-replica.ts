@@ -1,0 +1,103 @@
+/** Real logs and replicas as the checkers are told of them. */
+import { crc32 } from "node:zlib";
+import { EntryKind } from "../../../src/base/entry-kind.js";
+import { endOffsetOf, type Frame } from "../../../src/base/frame.js";
+import { indexPlus, type ReplicaId } from "../../../src/base/ids.js";
+import { decodeTrimEntry } from "../../../src/base/trim-entry.js";
+import type { LocalReplica } from "../../../src/replica/replica.js";
+import type { Log } from "../../../src/storage/log.js";
+import { mixed } from "./known-entries.js";
+import type { EntryFacts, FinalReplica } from "./observations.js";
+import type { PartitionChecker } from "./partition-checker.js";
+
+const READ_BYTES = 1 << 20;
+
+export interface LogWatch {
+  readonly id: ReplicaId;
+  readonly checker: PartitionChecker;
+  /** False once its process is gone: what that still does to the log reaches no disk. */
+  readonly isOn: () => boolean;
+  readonly isLeader: () => boolean;
+  /** Looks at the replicas of the set: what allows a cut or an installation may be of the same event. */
+  readonly look: () => void;
+}
+
+/** Wraps the methods of this log, so that the checker is told of every change once. */
+export function watchLog(log: Log, { id, checker, isOn, isLeader, look }: LogWatch): void {
+  const { append, truncate, dropThrough, reset } = log;
+  log.append = (frames) => {
+    append.call(log, frames);
+    if (isOn()) checker.appended(id, frames.map(factsOf));
+  };
+  log.truncate = (from) => {
+    truncate.call(log, from);
+    if (isOn()) checker.truncated(id, from, isLeader());
+  };
+  log.dropThrough = (through) => {
+    const before = log.logStart.index;
+    const done = dropThrough.call(log, through);
+    if (isOn() && log.logStart.index > before) {
+      look();
+      checker.cut(id, log.logStart);
+    }
+    return done;
+  };
+  log.reset = (start, startOffset) => {
+    const done = reset.call(log, start, startOffset);
+    if (isOn()) {
+      look();
+      checker.reset(id, start, isLeader());
+    }
+    return done;
+  };
+}
+
+/** The body's checksum is computed anew: a header may say anything. */
+export function factsOf(frame: Frame): EntryFacts {
+  const { index, term: inTerm, kind, baseOffset, batch, body } = frame;
+  const bodyCrc32 = crc32(body);
+  const { recordCount, compression, baseTimestampMs, maxTimestampMs, producerId, producerEpoch, baseSequence, priority, uncompressedBytes } = batch;
+  const fields = [
+    kind,
+    baseOffset,
+    recordCount,
+    compression,
+    baseTimestampMs,
+    maxTimestampMs,
+    producerId,
+    producerEpoch,
+    baseSequence,
+    priority,
+    uncompressedBytes,
+    body.length,
+  ];
+  const facts: EntryFacts = { index, term: inTerm, kind, baseOffset, endOffset: endOffsetOf(frame), digest: fields.reduce(mixed, bodyCrc32), bodyCrc32 };
+  return kind === EntryKind.trim ? { ...facts, trimsBefore: decodeTrimEntry(body) } : facts;
+}
+
+/** A replica at the end, with all that its log gives. */
+export async function finalReplica(replica: LocalReplica): Promise<FinalReplica> {
+  const { log, replicaId, role, term: inTerm, commitIndex, appliedIndex, highWatermark, serving, configuration, failure } = replica;
+  const { logStart: start, lastIndex } = log;
+  const entries: EntryFacts[] = [];
+  for (let next = indexPlus(start.index, 1); next <= lastIndex; next = indexPlus(start.index, entries.length + 1)) {
+    for (const frame of await log.read(next, lastIndex, READ_BYTES)) entries.push(factsOf(frame));
+  }
+  const isInDoubt = log.doubt !== undefined;
+  return {
+    replicaId,
+    role,
+    term: inTerm,
+    commitIndex,
+    appliedIndex,
+    highWatermark,
+    serving,
+    configuration,
+    failure,
+    isInDoubt,
+    start,
+    lastIndex,
+    entries,
+    matchOf: (id) => replica.matchOf(id),
+  };
+}
