@@ -159,6 +159,8 @@ for (const [name, good] of Object.entries(requests)) {
     const method = `quire.v1.${name.split(" ")[0]}`;
     const [first] = clients;
     assert.ok(first !== undefined);
+    // Good but for what is not there: otherwise one wrong field would hide the others.
+    assert.match(await outcomeOf(first, method, good), /^(ok|TOPIC_NOT_FOUND|SUBSCRIPTION_NOT_FOUND)$/);
     const before = await endOf(first);
     let written = 0;
     let unknown = 0;

@@ -46,16 +46,18 @@ export interface ProtoType {
   readonly fields: () => ProtoField[];
 }
 
-function protoType({ field, nestedType }: Message): ProtoType {
+function protoType({ field, nestedType, oneofDecl }: Message): ProtoType {
+  // The loader says 0 for no oneof, too; in these messages either all fields are in one or none is. `optional` is a oneof of its own, `_name`.
+  const isChoice = oneofDecl.some(({ name }: Message) => !name.startsWith("_"));
   const typeOf = (typeName: string): ProtoType => {
     const inner = nestedType.find(({ name }: Message) => name === typeName);
     return protoType(inner ?? (typeNamed(typeName in definitions ? typeName : `quire.v1.${typeName}`) as Message).type);
   };
-  const fields = field.map(({ name, label, type, typeName, oneofIndex, proto3Optional }: Message) => ({
+  const fields = field.map(({ name, label, type, typeName, oneofIndex }: Message) => ({
     name,
     type,
     isRepeated: label === "LABEL_REPEATED",
-    oneof: proto3Optional === true ? undefined : oneofIndex,
+    oneof: isChoice ? oneofIndex : undefined,
     message: type === "TYPE_MESSAGE" ? typeOf(typeName) : undefined,
   }));
   return { fields: () => fields };
