@@ -40,9 +40,24 @@ export async function openLevelStore(folder: string): Promise<LevelStore> {
   return new LevelStore(level);
 }
 
+interface KeyRange {
+  readonly gte: string;
+  readonly lt: string;
+  readonly reverse?: boolean;
+}
+
+/** What the store needs of `level`: sorted keys, and batches that are on disk when they resolve, whole or not at all. */
+export interface Database {
+  get(key: string): Promise<Buffer | undefined>;
+  batch(operations: Operation[], options: { readonly sync: true }): Promise<void>;
+  iterator(range: KeyRange): AsyncIterable<[string, Buffer]>;
+  keys(range: KeyRange): { all(): Promise<string[]> };
+  close(): Promise<void>;
+}
+
 /** The replica store over one `level` database. One synced batch is under way; whatever is saved meanwhile is the next one. */
 export class LevelStore implements ReplicaStore {
-  readonly #level: Level<string, Buffer>;
+  readonly #level: Database;
   #queued: Operation[] = [];
   #next: Promise<void> | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -50,7 +65,7 @@ export class LevelStore implements ReplicaStore {
   /** Synced batches since opening. */
   syncs = 0;
 
-  constructor(level: Level<string, Buffer>) {
+  constructor(level: Database) {
     this.#level = level;
   }
 

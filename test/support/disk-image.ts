@@ -1,5 +1,5 @@
 import { crashFolder, type Entry, Folder } from "./folder.js";
-import { type Below, Inode } from "./inode.js";
+import { type Below, Inode, type Layer } from "./inode.js";
 
 /** What a simulated disk may do to a call: fail with this code, after `writtenBytes` of a write. */
 export interface Fault {
@@ -23,6 +23,10 @@ export interface DiskOptions {
 export class DiskImage {
   readonly sectorBytes: number;
   capacityBytes: number;
+  /** Told before a sync succeeds; a disk that lies may stray sectors once it has, by what this returns. */
+  lie: ((inode: Inode, layer: Layer) => (() => void) | undefined) | undefined;
+  /** Whether a sector reached the platter in a sync that failed. */
+  isWrittenAnyway: (sector: number) => boolean = () => false;
   #root = new Folder();
   #usedBytes = 0;
 
@@ -94,6 +98,16 @@ export class DiskImage {
   truncate(inode: Inode, length: number): void {
     this.#usedBytes += length - inode.length;
     inode.truncate(length);
+  }
+
+  sync(inode: Inode, layer: Layer): void {
+    const stray = this.lie?.(inode, layer);
+    inode.endSync(layer);
+    stray?.();
+  }
+
+  failSync(inode: Inode, layer: Layer): void {
+    inode.failSync(layer, this.isWrittenAnyway);
   }
 
   makeFolder(path: string): void {

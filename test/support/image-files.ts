@@ -1,8 +1,23 @@
+import { crc32 } from "node:zlib";
 import type { Files, OpenFile, OpenMode } from "../../src/storage/files.js";
 import { type DiskImage, type Fault, failure } from "./disk-image.js";
 import type { Below, Inode } from "./inode.js";
 
-export type Operation = "open" | "write" | "sync" | "read" | "look" | "close" | "truncate" | "make-folder" | "rename" | "remove" | "sync-folder";
+export type Operation =
+  | "open"
+  | "write"
+  | "sync"
+  | "read"
+  | "look"
+  | "close"
+  | "truncate"
+  | "make-folder"
+  | "rename"
+  | "remove"
+  | "sync-folder"
+  | "open-database"
+  | "read-database"
+  | "write-database";
 
 /** One call of a process to its disk. */
 export interface Call<T> {
@@ -10,6 +25,8 @@ export interface Call<T> {
   readonly path: string;
   /** Read or written. */
   readonly bytes: number;
+  /** Of what it writes. */
+  readonly checksum?: () => number;
   /** Does it. @throws what the operating system would answer */
   readonly effect: () => T;
   /** What is done, and answered, when the call meets a fault; without it nothing is done, and the answer is the fault's code. */
@@ -124,6 +141,7 @@ class ImageFile implements OpenFile {
       operation: "write",
       path: this.#path,
       bytes,
+      checksum: () => chunks.reduce((sum, chunk) => crc32(chunk, sum), 0),
       effect: () => this.#image.write(this.#inode, chunks, position, this.#path),
       underFault: ({ code, writtenBytes = 0 }) => {
         if (writtenBytes === 0) throw failure(code, this.#path);
@@ -140,10 +158,10 @@ class ImageFile implements OpenFile {
       operation: "sync",
       path: this.#path,
       bytes: this.#inode.dirtyBytes,
-      effect: () => this.#inode.endSync(layer),
+      effect: () => this.#image.sync(this.#inode, layer),
       // The kernel reports the error once and forgets that the pages were never written.
       underFault: ({ code }) => {
-        this.#inode.failSync(layer);
+        this.#image.failSync(this.#inode, layer);
         throw failure(code, this.#path);
       },
     };

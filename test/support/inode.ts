@@ -125,10 +125,27 @@ export class Inode {
     return this.#past;
   }
 
+  /** Whether these bytes are there after any power cut. */
+  isDurable(from: number, to: number): boolean {
+    if (to > Math.min(this.#length, this.#platterLength)) return false;
+    const isSame = ([sector, holds]: [number, Buffer]): boolean => {
+      const start = sector * this.sectorBytes;
+      const [first, end] = [Math.max(from, start), Math.min(to, start + this.sectorBytes)];
+      return first >= end || holds.compare(this.#bytes, first, end, first - start, end - start) === 0;
+    };
+    let end = this.#length;
+    for (const layer of this.#layers.toReversed()) {
+      for (const written of this.#written(layer, Math.min(end, to))) if (!isSame(written)) return false;
+      end = layer.base;
+    }
+    return [...this.#strayed].every(isSame);
+  }
+
   /** Memory forgets what is clean, and is read again from the platter. */
   forgetClean(): void {
+    const clean = this.#sectorsIn(this.#layers[0]?.base ?? 0);
     for (const [sector, holds] of this.#strayed) {
-      if (this.#layers.some(({ former }) => former.has(sector))) continue;
+      if (sector >= clean || this.#layers.some(({ former }) => former.has(sector))) continue;
       this.#put(this.#bytes, sector, holds);
       this.#strayed.delete(sector);
     }

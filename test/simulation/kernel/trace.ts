@@ -1,4 +1,4 @@
-import { hashOf } from "./mixing.js";
+import { hashOf as hashText } from "./mixing.js";
 
 export interface TraceOptions {
   /** How many of the last lines are kept for people; none by default, which is fastest. */
@@ -41,8 +41,8 @@ export class Trace {
   /** An event begins. */
   event(atMs: number, actor: string, kind: string): void {
     this.mixTime(atMs);
-    this.#mix(this.#nameHash(actor));
-    this.#mix(this.#nameHash(kind));
+    this.#mix(this.hashOf(actor));
+    this.#mix(this.hashOf(kind));
     if (this.#everyEvent) this.#keep(atMs, actor, kind);
   }
 
@@ -68,19 +68,20 @@ export class Trace {
     return inOrder.map(({ atMs, actor, text }) => `${atMs.toFixed(3).padStart(12)} ${actor.padEnd(10)} ${text}`);
   }
 
+  /** Of a name that comes again and again: a path, an actor. */
+  hashOf(name: string): number {
+    let hash = this.#names.get(name);
+    if (hash === undefined) {
+      hash = hashText(name);
+      this.#names.set(name, hash);
+    }
+    return hash;
+  }
+
   #keep(atMs: number, actor: string, text: string): void {
     if (this.#linesMax === 0) return;
     this.#lines[this.#oldest] = { atMs, actor, text };
     this.#oldest = (this.#oldest + 1) % this.#linesMax;
-  }
-
-  #nameHash(name: string): number {
-    let hash = this.#names.get(name);
-    if (hash === undefined) {
-      hash = hashOf(name);
-      this.#names.set(name, hash);
-    }
-    return hash;
   }
 
   #mix(value: number): void {
