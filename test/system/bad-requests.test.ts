@@ -130,7 +130,6 @@ before(async () => {
   const addresses = cluster.addresses.slice(0, 2);
   clients = addresses.map((address) => new PlainClient(address));
   await clients[0]?.ask("quire.v1.AdminService.CreateTopic", { topic: { name: TOPIC, partitions: 3 } });
-  await clients[0]?.ask("quire.v1.AdminService.TransferLeader", { ...at, node_id: 1 });
 });
 after(async () => {
   for (const client of clients) client.close();
@@ -159,6 +158,8 @@ for (const [name, good] of Object.entries(requests)) {
     const method = `quire.v1.${name.split(" ")[0]}`;
     const [first] = clients;
     assert.ok(first !== undefined);
+    // A case before may have moved it.
+    await first.ask("quire.v1.AdminService.TransferLeader", { ...at, node_id: 1 });
     // Good but for what is not there: otherwise one wrong field would hide the others.
     assert.match(await outcomeOf(first, method, good), /^(ok|TOPIC_NOT_FOUND|SUBSCRIPTION_NOT_FOUND)$/);
     const before = await endOf(first);
