@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import type { Actor } from "../kernel/event-queue.js";
 import type { Frame } from "./frames.js";
 import type { Link, Medium, Stalled } from "./link.js";
@@ -52,7 +53,8 @@ export class Pipe implements Stalled {
   }
 
   send(frame: Frame, bytes: number): void {
-    const { nowMs } = this.#medium.world;
+    const { nowMs, trace } = this.#medium.world;
+    trace.detail(bytes, frame.kind === "message" ? crc32(frame.bytes) : 0);
     this.#busyUntilMs = Math.max(nowMs, this.#busyUntilMs) + bytes / this.#link.bytesPerMs;
     const last = this.#packets.at(-1);
     if (last !== undefined && last.sentMs === nowMs && last.next === 0 && last.bytes + bytes <= PACKET_BYTES) {

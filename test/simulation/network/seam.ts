@@ -8,6 +8,8 @@ export interface NetworkWorld {
   after(delayMs: number, kind: string, run: () => void, actor?: Actor): Timer;
   /** A line for people: what was decided by the simulation. */
   note(actor: string, text: string): void;
+  /** What was sent is part of what two runs of one seed must share. */
+  readonly trace: { detail(...values: readonly number[]): void };
 }
 
 export interface NetworkChance {

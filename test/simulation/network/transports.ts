@@ -1,12 +1,10 @@
-/** The real transport and the simulated one behind one interface, for the contract that both keep. */
+/** What scenarios run on: the real transport, and (`lab.ts`) the simulated one. */
 import { createServer as createSocketServer } from "node:net";
 import { createServer } from "../../../src/rpc/wide-server.js";
 import { dial } from "../../../src/wire/grpc-channel.js";
 import type { CreateServer, Dial } from "../../../src/wire/transport.js";
 import { TcpProxy } from "../../support/tcp-proxy.js";
-import { Machine } from "../kernel/machine.js";
-import { World } from "../kernel/world.js";
-import { SimNetwork } from "./sim-network.js";
+import type { World } from "../kernel/world.js";
 
 export interface Transport {
   readonly dial: Dial;
@@ -68,33 +66,6 @@ function closedPort(): Promise<number> {
     });
   });
 }
-
-export const onSimulation: RunOn = async (scenario) => {
-  const world = new World({ seed: 7 });
-  const network = new SimNetwork(world, world.random("network"));
-  const server = new Machine({ world, name: "server" }).start();
-  const client = new Machine({ world, name: "client" }).start();
-  const atServer = network.portsOf(server);
-  const atClient = network.portsOf(client);
-  return settledIn(
-    world,
-    scenario({
-      dial: atClient.dial,
-      createServer: atServer.createServer,
-      wallMs: () => client.clock.wallMs(),
-      wait: (ms) =>
-        new Promise((resolve) => {
-          world.after(ms, "test", resolve);
-        }),
-      listen: "server:0",
-      reach: async (port) => `server:${port}`,
-      nobody: async () => "server:1",
-      breakConnections: () => network.faults.reset("client", "server"),
-      freeze: () => network.faults.partition(["client"], ["server"]),
-      thaw: () => network.faults.heal(),
-    }),
-  );
-};
 
 /** Moves the time until `work` is done. */
 export async function settledIn<T>(world: World, work: Promise<T>, limitMs = 600_000): Promise<T> {
