@@ -2,10 +2,11 @@
 import { crc32 } from "node:zlib";
 import { EntryKind } from "../../../src/base/entry-kind.js";
 import { endOffsetOf, type Frame } from "../../../src/base/frame.js";
-import { indexPlus, type ReplicaId } from "../../../src/base/ids.js";
+import { indexPlus, logIndex, type ReplicaId } from "../../../src/base/ids.js";
 import { decodeTrimEntry } from "../../../src/base/trim-entry.js";
 import type { LocalReplica } from "../../../src/replica/replica.js";
 import type { Log } from "../../../src/storage/log.js";
+import type { DurableEntries } from "./durable-entries.js";
 import { mixed } from "./known-entries.js";
 import type { EntryFacts, FinalReplica } from "./observations.js";
 import type { PartitionChecker } from "./partition-checker.js";
@@ -20,17 +21,21 @@ export interface LogWatch {
   readonly isLeader: () => boolean;
   /** Looks at the replicas of the set: what allows a cut or an installation may be of the same event. */
   readonly look: () => void;
+  /** Where it is asked what is on disk, rather than the log. */
+  readonly durable?: DurableEntries;
 }
 
 /** Wraps the methods of this log, so that the checker is told of every change once. */
-export function watchLog(log: Log, { id, checker, isOn, isLeader, look }: LogWatch): void {
+export function watchLog(log: Log, { id, checker, isOn, isLeader, look, durable }: LogWatch): void {
   const { append, truncate, dropThrough, reset } = log;
   log.append = (frames) => {
     append.call(log, frames);
+    durable?.appended(frames);
     if (isOn()) checker.appended(id, frames.map(factsOf));
   };
   log.truncate = (from) => {
     truncate.call(log, from);
+    durable?.truncated(from);
     if (isOn()) checker.truncated(id, from, isLeader());
   };
   log.dropThrough = (through) => {
@@ -44,6 +49,7 @@ export function watchLog(log: Log, { id, checker, isOn, isLeader, look }: LogWat
   };
   log.reset = (start, startOffset) => {
     const done = reset.call(log, start, startOffset);
+    durable?.truncated(logIndex(0));
     if (isOn()) {
       look();
       checker.reset(id, start, isLeader());
