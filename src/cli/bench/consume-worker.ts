@@ -1,20 +1,25 @@
 /** A consumer of a benchmark: decodes every record and looks at its value, as a program would. */
-import { machineMonotonicMs } from "../../base/system-ports.js";
+import { machineMonotonicMs, systemClock } from "../../base/system-ports.js";
 import { bytes, connect, type Quire, type Reader } from "../../client/index.js";
 import { stampOf } from "./payload.js";
 import { Tally } from "./tally.js";
 import type { ConsumeJob } from "./worker-messages.js";
 
+/** Records that do not come for so long are missing. */
+const SILENT_MS_MAX = 20_000;
+
 export class ConsumeWorker {
   readonly tally = new Tally();
   readonly #quire: Quire;
   readonly #reader: Reader<Uint8Array>;
+  readonly #partitions: readonly number[];
   /** Where each partition is, and is to end. */
   readonly #next = new Map<number, number>();
   #ends: ReadonlyMap<number, number> | undefined;
 
   private constructor(quire: Quire, { topic, partitions, from }: ConsumeJob) {
     this.#quire = quire;
+    this.#partitions = partitions;
     this.#reader = quire.topic(topic, { serializer: bytes }).read({ from, partitions, outOfRange: "earliest" });
   }
 
@@ -46,10 +51,23 @@ export class ConsumeWorker {
     await this.#quire.close();
   }
 
-  /** @param ends by partition, the offset to stop at */
+  /**
+   * Ends where each of its partitions has reached its offset, or when nothing more comes.
+   *
+   * @param ends by partition; it may have those of other consumers too
+   */
   stop(ends: Readonly<Record<number, number>>): void {
-    this.#ends = new Map(Object.entries(ends).map(([partition, end]) => [Number(partition), end]));
-    if (this.#isDone) void this.#reader.close();
+    this.#ends = new Map(this.#partitions.map((partition) => [partition, ends[partition] ?? 0]));
+    if (this.#isDone) return this.#close();
+    let before = this.tally.records;
+    systemClock.every(SILENT_MS_MAX, () => {
+      if (this.tally.records === before) this.#close();
+      before = this.tally.records;
+    });
+  }
+
+  #close(): void {
+    void this.#reader.close();
   }
 
   get #isDone(): boolean {

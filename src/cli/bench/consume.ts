@@ -1,5 +1,7 @@
 /** How fast a topic is read from its start, and what that does to those who produce meanwhile. */
 import { writeFileSync } from "node:fs";
+import { QuireError } from "../../base/errors.js";
+import { machineMonotonicMs } from "../../base/system-ports.js";
 import { Load } from "./load.js";
 import { type Found, measure, runBench, watch } from "./run.js";
 import type { Stage } from "./stage.js";
@@ -19,12 +21,12 @@ import {
   topicOptionsOf,
 } from "./workload.js";
 
-type ConsumeArgs = PlaceArgs & TopicArgs & ProducingArgs & ConsumingArgs & TimingArgs & FillArgs & { readonly cold: boolean };
+type ConsumeArgs = PlaceArgs & TopicArgs & ProducingArgs & ConsumingArgs & TimingArgs & FillArgs & { readonly cold: boolean; readonly "drop-caches": boolean };
 
 export const benchConsume = (args: ConsumeArgs): Promise<void> =>
   runBench({
     mode: "consume",
-    place: placeOf(args, { owns: args.cold }),
+    place: placeOf(args, { owns: args.cold || args["drop-caches"] }),
     args,
     jobs: (target) => ({
       bytes: sizeOf("bytes", args.bytes),
@@ -36,20 +38,23 @@ export const benchConsume = (args: ConsumeArgs): Promise<void> =>
       await stage.createTopic(topicOptionsOf(args));
       const filled = await fill(stage, filling, bytes);
       const ends = await stage.ends();
-      const pageCacheEmptied = args.cold ? await forgetAll(stage) : undefined;
+      if (args.cold || args["drop-caches"]) await forgetAll(stage, args["drop-caches"]);
       const load = await Load.start(stage, producing);
       const before = producing.length === 0 ? [] : [await alone(stage, load, args)];
       await load.add(consuming);
+      let readSeconds = 0;
       const phase = await measure(stage, load, "reading", async () => {
+        const beginMs = machineMonotonicMs();
         load.begin();
         await load.read(ends);
+        readSeconds = (machineMonotonicMs() - beginMs) / 1e3;
       });
       const totals = await load.end();
       const missing = Math.max(0, Object.values(ends).reduce((sum, end) => sum + end, 0) - totals.consumed);
       return {
         phases: [...before, phase],
         totals: { ...totals, acknowledged: totals.acknowledged + filled.totals.acknowledged, failed: totals.failed + filled.totals.failed, missing },
-        figures: { fillMegabytesPerSecond: filled.megabytesPerSecond, readSeconds: phase.seconds, pageCacheEmptied },
+        figures: { fillMegabytesPerSecond: filled.megabytesPerSecond, readSeconds },
       };
     },
   });
@@ -60,16 +65,18 @@ async function alone(stage: Stage, load: Load, args: TimingArgs): ReturnType<typ
   return await measure(stage, load, "before", () => watch(stage, load, { what: "before", ms: durationOf("duration", args.duration) }));
 }
 
-/** Starts the brokers anew, and empties the system's page cache where that is allowed (Linux, root). Resolves to whether it was: 0 or 1. */
-async function forgetAll(stage: Stage): Promise<number> {
+/** Starts the brokers anew, so that nothing is in their memory; and, if wanted, nothing in that of the system either. @throws QuireError INVALID_FIELD */
+async function forgetAll(stage: Stage, alsoTheSystem: boolean): Promise<void> {
   await stage.cluster.stop();
-  let isEmptied = 1;
-  try {
-    writeFileSync("/proc/sys/vm/drop_caches", "1");
-  } catch {
-    isEmptied = 0;
-  }
+  if (alsoTheSystem) dropCaches();
   await Promise.all(stage.cluster.brokers.map((broker) => broker.start()));
   await stage.untilWhole();
-  return isEmptied;
+}
+
+function dropCaches(): void {
+  try {
+    writeFileSync("/proc/sys/vm/drop_caches", "1");
+  } catch (cause) {
+    throw new QuireError("INVALID_FIELD", "--drop-caches empties the page cache of this whole machine, which takes Linux, and root", { cause });
+  }
 }

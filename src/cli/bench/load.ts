@@ -1,4 +1,5 @@
 /** Producers and consumers at work, each in a process of its own, and what can be said of any stretch of their time. */
+import { machineMonotonicMs } from "../../base/system-ports.js";
 import type { ProbeFigures } from "./probe-messages.js";
 import type { Stage } from "./stage.js";
 import { Latencies, type LatencySummary, per, type Rate, rateBetween } from "./statistics.js";
@@ -50,6 +51,7 @@ export class Load {
   /** Of these, who has not begun. */
   readonly #waiting: WorkerProcess[] = [];
   #latencies = { produce: new Latencies(), consume: new Latencies() };
+  #markedMs = 0;
   #marks = new Map<WorkerProcess, WorkerReport>();
 
   private constructor(stage: Stage) {
@@ -93,6 +95,7 @@ export class Load {
   async mark(): Promise<void> {
     const [reports] = await Promise.all([this.#reports(), this.#stage.probes.mark()]);
     this.#marks = reports;
+    this.#markedMs = machineMonotonicMs();
     this.#latencies = { produce: new Latencies(), consume: new Latencies() };
   }
 
@@ -101,8 +104,8 @@ export class Load {
     const [reports, probed] = await Promise.all([this.#reports(), this.#stage.probes.figures()]);
     const pairs = (kind: Kind) => this.#of(kind).flatMap((worker) => pairOf(this.#marks.get(worker), reports.get(worker)));
     const [produced, consumed] = [pairs("produce"), pairs("consume")];
-    const seconds = Math.max(0, ...[...produced, ...consumed].map(([from, to]) => (to.atMs - from.atMs) / 1e3));
-    const bytes = (produced.length > 0 ? produced : consumed).reduce((total, [from, to]) => total + to.bytes - from.bytes, 0);
+    const seconds = (machineMonotonicMs() - this.#markedMs) / 1e3;
+    const bytes = Math.max(bytesOf(produced), bytesOf(consumed));
     return {
       seconds,
       acknowledged: produced.length > 0 ? rateBetween(produced) : undefined,
@@ -148,6 +151,8 @@ export class Load {
     return new Map(await Promise.all(this.#workers.map(async (worker) => [worker, await worker.report()] as const)));
   }
 }
+
+const bytesOf = (pairs: readonly (readonly [WorkerReport, WorkerReport])[]): number => pairs.reduce((total, [from, to]) => total + to.bytes - from.bytes, 0);
 
 const pairOf = (from: WorkerReport | undefined, to: WorkerReport | undefined): [WorkerReport, WorkerReport][] =>
   from === undefined || to === undefined ? [] : [[from, to]];

@@ -21,8 +21,6 @@ const FIGURES = {
   caughtUpMs: "follower caught up after it listened, ms",
   caughtUpMegabytesPerSecond: "what it wrote meanwhile, MB/s",
   caughtUpToProduceRate: "that, to what was produced while it was down",
-  pageCacheEmptied: "the system's page cache was emptied before (1: yes)",
-  filledBytes: "bytes of records in the topic before",
   fillMegabytesPerSecond: "MB/s when filling it",
   readSeconds: "time to read them, s",
 } as const;
@@ -84,7 +82,7 @@ function phaseText(phase: NamedPhase): string[] {
   const { name, seconds, acknowledged, consumed, acknowledgementMs, endToEndMs, processes } = phase;
   const title = `${name} (${seconds.toFixed(1)} s)`.toUpperCase();
   const flow = [...flowRow("acknowledged", acknowledged, acknowledgementMs), ...flowRow("consumed", consumed, endToEndMs)];
-  const shown = flow.length === 0 ? [] : [table([title, "RECORDS/S", "MB/S", "P50 MS", "P99 MS", "P99.9 MS", "MAX MS", "SAMPLES"], flow)];
+  const shown = [flow.length === 0 ? title : table([title, "RECORDS/S", "MB/S", "P50 MS", "P99 MS", "P99.9 MS", "MAX MS", "SAMPLES"], flow)];
   return processes.length === 0 ? shown : [...shown, processTable(processes)];
 }
 

@@ -21,7 +21,8 @@ const consumeCommand = command({
   options: {
     ...consuming,
     ...filling,
-    cold: { type: "boolean", default: false, describe: "Restart the brokers before, and empty the system's page cache if allowed; implies --cluster" },
+    cold: { type: "boolean", default: false, describe: "Restart the brokers before, on a cluster of its own" },
+    "drop-caches": { type: "boolean", default: false, describe: "The same, and empty the whole machine's page cache (Linux, root)" },
     ...producing,
     ...topic,
     ...timing,
