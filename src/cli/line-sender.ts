@@ -22,7 +22,7 @@ export class LineSender {
   failed = 0;
   /** Of acknowledged lines, their ends included. */
   bytes = 0;
-  /** Why no line can be sent any more: the topic, or the partition asked for, is not there. */
+  /** Why no line can be sent any more: the topic, or the partition asked for, is not there, or the lines cannot be read. */
   hopeless: QuireError | undefined;
   #lineNumber = 0;
   #underWay = 0;

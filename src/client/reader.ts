@@ -125,6 +125,7 @@ export class Reader<Value> implements AsyncIterable<ReceivedRecord<Value>>, Asyn
     const lookup = new OffsetLookup(metadata, options, ports);
     const begin = await lookup.begin(topic, wanted, from, limits, stop);
     const end = await lookup.end(topic, wanted, to, limits, stop);
+    if (to === "latest" && outOfRange === "error") refuseBeyond(topic, begin, end);
     stop.throwIfAborted();
     const plan: ReadPlan = { topic, begin, end, follow: partitions === undefined && to === undefined, outOfRange };
     this.#session = new ReadSession(plan, options, ports, metadata, connections, () => this.#wake());
@@ -147,4 +148,15 @@ export class Reader<Value> implements AsyncIterable<ReceivedRecord<Value>>, Asyn
     this.#session?.close();
     this.#wake();
   };
+}
+
+/** Up to what is the end now there is nothing to ask a broker for, so it would not refuse an offset behind it. @throws QuireError OFFSET_OUT_OF_RANGE */
+function refuseBeyond(topic: string, begin: ReadPlan["begin"], end: ReadPlan["end"]): void {
+  for (const [partition, at] of begin) {
+    const latest = end.get(partition);
+    if (at.position !== "offset" || latest === undefined || at.offset <= latest) continue;
+    throw new QuireError("OFFSET_OUT_OF_RANGE", `offset ${at.offset} of ${topic}/${partition} is not there yet; the next one is ${latest}`, {
+      details: { topic, partition, offset: at.offset, latest },
+    });
+  }
 }

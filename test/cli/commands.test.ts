@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -75,11 +76,68 @@ test("lines for a topic that is not there are given up at once, with the exit co
   assert.match(stderr, /^0 records acknowledged .*failed\nquire: there is no topic "nowhere"[^\n]*\n$/);
 });
 
+test("binary bytes without a newline at the end go in and come out as they were", async () => {
+  cluster.createTopic("binary", 1);
+  const bytes = Buffer.from([0, 255, 254, 13, 10, 195, 40, 10, 0, 13]);
+  const { code, stderr } = await quire(["produce", "binary"], { input: bytes });
+  assert.deepEqual([code, /^3 records/.test(stderr)], [0, true], stderr);
+  const { stdout } = await quire(["consume", "binary", "--to-end", "--json"]);
+  const records = stdout.trim().split("\n").map(json) as { value?: string; valueBase64?: string }[];
+  const values = records.map(({ value, valueBase64 }) => (value === undefined ? Buffer.from(valueBase64 ?? "", "base64") : Buffer.from(value)));
+  assert.deepEqual(values, [Buffer.from([0, 255, 254]), Buffer.from([195, 40]), Buffer.from([0])]);
+});
+
+test("a line that never ends ends producing, and what was acknowledged before it is told", async () => {
+  cluster.createTopic("endless-line", 1);
+  const { code, stderr } = await quire(["produce", "endless-line"], { input: `first\n${"x".repeat(4_000_000)}` });
+  assert.equal(code, 2);
+  assert.match(stderr, /^1 record acknowledged [^\n]*\nquire: line 2 is longer than 3 MiB[^\n]*\n$/);
+});
+
+test("a line that is too large for a record fails alone", async () => {
+  cluster.createTopic("large-line", 1);
+  const { code, stderr } = await quire(["produce", "large-line"], { input: `${"x".repeat(1_100_000)}\nafter\n` });
+  assert.equal(code, 1);
+  assert.match(stderr, /^quire: line 1: a record of \d+ bytes is too large [^\n]*\n1 record acknowledged [^\n]*, 1 failed\n$/);
+});
+
+test("every place to begin at is heeded: names, offsets, times, and what lies beyond the end is refused", async () => {
+  cluster.createTopic("places", 1);
+  assert.equal((await quire(["produce", "places"], { input: "a\nb\nc\n" })).code, 0);
+  const from = async (place: string): Promise<readonly [number | string, string]> => {
+    const { code, stdout, stderr } = await quire(["consume", "places", "--from", place, "--to-end"]);
+    return [code, stdout + stderr];
+  };
+  for (const place of ["earliest", "0", "1h", "2020-01-01", "@0"]) assert.deepEqual(await from(place), [0, "a\nb\nc\n"], place);
+  for (const place of ["latest", "3", "2999-01-01T00:00Z"]) assert.deepEqual(await from(place), [0, ""], place);
+  assert.deepEqual(await from("2"), [0, "c\n"]);
+  for (const place of ["4", "1769846400000"]) {
+    const [code, text] = await from(place);
+    assert.equal(code, 2);
+    assert.match(text, /^quire: offset \d+ of places\/0 is not there yet; the next one is 3\n$/);
+  }
+});
+
+test("Ctrl-C ends producing once what was sent is acknowledged", async () => {
+  cluster.createTopic("interrupted", 1);
+  const onStart = (child: ChildProcess): void => {
+    child.stdin?.write("first\n");
+    const waiting = setInterval(() => {
+      if (cluster.records("interrupted").length === 0) return;
+      clearInterval(waiting);
+      child.kill("SIGINT");
+    }, 20);
+  };
+  const { code, stderr } = await quire(["produce", "interrupted"], { onStart, timeoutMs: 20_000 });
+  assert.equal(code, 130, stderr);
+  assert.match(stderr, /^1 record acknowledged in /);
+});
+
 test("a folder given as a file is refused as such", async () => {
   cluster.createTopic("folder", 1);
   const { code, stderr } = await quire(["produce", "folder", "--file", folder]);
   assert.equal(code, 2, stderr);
-  assert.match(stderr, /^quire: cannot read [^\n]*directory[^\n]*\n$/);
+  assert.match(stderr, /^0 records acknowledged [^\n]*\nquire: cannot read [^\n]*directory[^\n]*\n$/);
 });
 
 test("Ctrl-C ends reading politely", async () => {

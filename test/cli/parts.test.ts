@@ -65,7 +65,8 @@ test("--from takes a name, an offset, a time or an age", () => {
   assert.deepEqual(parseFrom("1200", 0), { offset: 1200 });
   assert.deepEqual(parseFrom("15m", 1_000_000), { timestampMs: 100_000 });
   assert.deepEqual(parseFrom("2026-01-31T08:00Z", 0), { timestampMs: Date.UTC(2026, 0, 31, 8) });
-  for (const wrong of ["", "newest", "-1", "2026-13-45", "99999999999999999999", "1.5"])
+  assert.deepEqual(parseFrom("@1769846400000", 0), { timestampMs: Date.UTC(2026, 0, 31, 8) });
+  for (const wrong of ["", "@", "@-1", "@9000000000000000", "newest", "-1", "2026-13-45", "99999999999999999999", "1.5"])
     refused(() => parseFrom(wrong, 0), /--from .* is not earliest, latest/);
 });
 

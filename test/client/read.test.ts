@@ -35,6 +35,10 @@ test("reads from earliest, latest, an offset, offsets by partition, and a time",
   assert.deepEqual(await all("latest"), []);
   assert.deepEqual(await all({ offset: 4 }), ["p0 4", "p1 4"]);
   assert.deepEqual(await all({ offsets: { 0: 5, 1: 3 } }), ["p1 3", "p1 4"]);
+  await assert.rejects(all({ offsets: { 1: 6 } }), (error: QuireError) => {
+    assert.deepEqual([error.reason, error.details["partition"], error.details["latest"]], ["OFFSET_OUT_OF_RANGE", 1, 5]);
+    return true;
+  });
   assert.deepEqual(await all(new Date(1_004)), ["p0 4", "p1 0", "p1 1", "p1 2", "p1 3", "p1 4"]);
   assert.deepEqual(await all({ timestampMs: 2_003 }), ["p1 3", "p1 4"]);
   assert.deepEqual(

@@ -13,7 +13,12 @@ export const consumeCommand = command({
   summary: "Write records as lines, and wait for more",
   positionals: { topic: { type: "string", demandOption: true, describe: "The topic's name" } },
   options: {
-    from: { type: "string", requiresArg: true, default: "earliest", describe: "earliest, latest, an offset, a time (2026-01-31T08:00Z) or an age (15m)" },
+    from: {
+      type: "string",
+      requiresArg: true,
+      default: "earliest",
+      describe: "earliest, latest, an offset, a time (2026-01-31T08:00Z, @ and milliseconds since 1970) or an age (15m)",
+    },
     count: { type: "number", alias: "n", requiresArg: true, describe: "Stop after so many" },
     "to-end": { type: "boolean", default: false, describe: "Stop at what is the end now" },
     partition: { type: "number", array: true, requiresArg: true, describe: "Only this partition; may be given several times" },

@@ -48,7 +48,7 @@ export const produceCommand = command({
           });
           startMs = systemClock.monotonicMs();
           await made.sendAll(source.stream, interrupted).catch((thrown: unknown) => {
-            throw thrown instanceof QuireError ? thrown : cannotRead(source.name, thrown);
+            made.hopeless = thrown instanceof QuireError ? thrown : cannotRead(source.name, thrown);
           });
           return made;
         },
