@@ -135,11 +135,12 @@ export class SimDisk {
 
   /** Does a call as it fares on this disk, and returns what answers it. */
   answerTo<T>(call: Call<T>, done: Done<T>): () => void {
+    const fault = this.#fateOf(call);
     try {
-      const value = perform(call, this.#fateOf(call));
+      const value = perform(call, fault);
       return () => done(null, value);
     } catch (error) {
-      if ((error as { code?: unknown }).code === "ENOSPC") this.#count("full", call.path);
+      if (fault === undefined && (error as { code?: unknown }).code === "ENOSPC") this.#count("full", call.path);
       return () => done(error as Error);
     }
   }
@@ -157,7 +158,10 @@ export class SimDisk {
   }
 
   #fateOf({ operation, path }: { operation: Operation; path: string }): Fault | undefined {
-    if (operation === "write-database" && this.#image.freeBytes === 0) return { code: "ENOSPC" };
+    if (operation === "write-database" && this.#image.freeBytes === 0) {
+      this.#count("full", path);
+      return { code: "ENOSPC" };
+    }
     const at = this.#traps.findIndex((trap) => trap.operation === operation && (trap.where?.(path) ?? true));
     const [trap] = at < 0 ? [] : this.#traps.splice(at, 1);
     const fault = trap ?? this.fault(operation, path);
