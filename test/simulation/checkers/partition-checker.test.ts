@@ -294,6 +294,11 @@ test("a truncation below what the replica knows to be committed, or of a committ
   const unknown = Scene.led(2);
   unknown.checker.truncated(two, logIndex(2), false);
   breaks(unknown, /nothing below a known commit is truncated/, /from 2/);
+  const dropped = Scene.led(3, { cutPolicy: "state" });
+  dropped.checker.reset(three, at(3, 1), false);
+  dropped.append(3, entry(4, 1));
+  dropped.checker.truncated(three, logIndex(2), false);
+  breaks(dropped, /nothing below a known commit is truncated/, /from 2/);
   const conflict = Scene.led(2);
   conflict.append(3, entry(1, 1), entry(2, 0));
   conflict.checker.truncated(three, logIndex(2), false);
@@ -326,6 +331,9 @@ test("a log whose beginning goes without a trim, or before it is applied, or on 
   early.look(2, { commit: 1 });
   early.checker.cut(two, at(2, 1));
   breaks(early, /only what was applied is dropped/);
+  const elsewhere = Scene.led(3, { cutPolicy: "state" });
+  elsewhere.checker.cut(two, at(2, 5));
+  breaks(elsewhere, /a log is cut where it has an entry/, /through 2\/5/);
   const unsynced = Scene.led(3, { cutPolicy: "state" });
   unsynced.append(3, entry(1, 1));
   unsynced.checker.cut(three, at(1, 1));
