@@ -1,21 +1,30 @@
 /** Whether every replica of a topic, asked one after the other as the leader, tells the same, and what the ledger says. */
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ReceivedRecord, Topic } from "../../src/client/index.js";
-import type { ReadRecord, Verdict } from "./ledger.js";
+import type { Topic } from "../../src/client/index.js";
+import type { Verdict } from "./ledger.js";
 import type { Load } from "./load.js";
+import { type ReadRecord, readRecord } from "./read-record.js";
+import type { Tail } from "./tail.js";
 
 /** A log that turns out to be damaged is filled again from the others meanwhile. */
 const REPLICA_TIMEOUT_MS = 45_000;
 const READ_TIMEOUT_MS = 15_000;
 const RETRY_MS = 100;
 
+interface Subject {
+  readonly load: Load;
+  readonly tail: Tail;
+  readonly patience: number;
+}
+
 /** Reads every partition from each of its replicas while the load goes on, as far as it was committed when this began. */
-export async function judgeReplicas(load: Load): Promise<Verdict> {
+export async function judgeReplicas(subject: Subject): Promise<Verdict> {
+  const { load } = subject;
   const due = load.ledger.acknowledgedCount;
   const ends = await load.topic.offsets("latest");
   const partitions = Array.from({ length: load.partitions }, (_, partition) => partition);
-  const verdicts = await Promise.all(partitions.map((partition) => judgePartition(load, partition, ends.get(partition) ?? 0, due)));
+  const verdicts = await Promise.all(partitions.map((partition) => judgePartition(subject, partition, ends.get(partition) ?? 0, due)));
   const sum = (of: (verdict: Verdict) => number): number => verdicts.reduce((total, verdict) => total + of(verdict), 0);
   return {
     acknowledged: sum(({ acknowledged }) => acknowledged),
@@ -25,7 +34,7 @@ export async function judgeReplicas(load: Load): Promise<Verdict> {
   };
 }
 
-async function judgePartition(load: Load, partition: number, end: number, due: number): Promise<Verdict> {
+async function judgePartition({ load, tail, patience }: Subject, partition: number, end: number, due: number): Promise<Verdict> {
   const state = (await load.topic.partitions())[partition];
   const replicas = state?.replicas ?? [];
   // The present leader last: leadership then comes back to where it was.
@@ -39,7 +48,10 @@ async function judgePartition(load: Load, partition: number, end: number, due: n
       differences.push(`partition ${partition}: broker ${nodeId} could not be read: ${records}`);
       continue;
     }
-    verdict ??= load.ledger.judge(partition, records, due);
+    if (verdict === undefined) {
+      verdict = load.ledger.judge(partition, records, due);
+      differences.push(...(await tail.judge(partition, records, patience)));
+    }
     const digest = digestOf(records);
     first ??= { nodeId, digest };
     if (digest !== first.digest) differences.push(`partition ${partition}: brokers ${first.nodeId} and ${nodeId} differ below offset ${end}`);
@@ -81,11 +93,6 @@ async function read(topic: Topic<Uint8Array>, partition: number, end: number): P
   const reader = topic.read({ from: "earliest", to: { offset: end }, partitions: [partition], signal: AbortSignal.timeout(READ_TIMEOUT_MS) });
   for await (const record of reader) records.push(readRecord(record));
   return records;
-}
-
-function readRecord(record: ReceivedRecord<Uint8Array>): ReadRecord {
-  const number = record.headers.find((header) => header.key === "number")?.value.toString() ?? "-1";
-  return { offset: record.offset, number: Number(number), key: record.key ?? "", bytes: record.valueBytes ?? Buffer.alloc(0) };
 }
 
 function digestOf(records: readonly ReadRecord[]): string {

@@ -18,6 +18,7 @@ import { powerFaults } from "./power-faults.js";
 import { processFaults } from "./process-faults.js";
 import { lineOf, tableOf } from "./report.js";
 import { runTool } from "./run-tool.js";
+import { Tail } from "./tail.js";
 import { type Trial, tryFault } from "./trial.js";
 import { World } from "./world.js";
 
@@ -30,6 +31,12 @@ const MINUTE_MS = 60_000;
 const PROBLEMS_TOLD_MAX = 20;
 
 const ALL_FAULTS: readonly Fault[] = [...processFaults, ...networkFaults, ...powerFaults, ...diskFaults];
+
+/** A topic that is written to and read from while faults befall its brokers. */
+interface Subject {
+  readonly load: Load;
+  readonly tail: Tail;
+}
 
 class Run {
   readonly trials: Trial[] = [];
@@ -51,22 +58,22 @@ class Run {
   }
 
   async run(faults: readonly Fault[]): Promise<void> {
-    let load = await this.#newLoad();
+    let subject = await this.#begin();
     for (const fault of this.#plan(faults)) {
-      if (load.ledger.size > TOPIC_RECORDS_MAX) {
-        await this.#end(load);
-        await load.topic.delete();
-        load = await this.#newLoad();
+      if (subject.load.ledger.size > TOPIC_RECORDS_MAX) {
+        await this.#end(subject);
+        await subject.load.topic.delete();
+        subject = await this.#begin();
       }
       say(`${this.#at()} ${fault.name} …`);
       const { patience, stopAtFailure } = this.#options;
-      const trial = await tryFault({ world: this.#world, load, fault, chance: this.#chance, patience });
+      const trial = await tryFault({ world: this.#world, ...subject, fault, chance: this.#chance, patience });
       this.trials.push(trial);
       say(`${this.#at()}   broker ${trial.victim}: ${lineOf(trial)}`);
       for (const problem of [...trial.problems, ...trial.late].slice(0, PROBLEMS_TOLD_MAX)) say(`           ${problem}`);
       if (trial.verdict.lost > 0 || (trial.problems.length > 0 && stopAtFailure)) break;
     }
-    await this.#end(load);
+    await this.#end(subject);
     await this.#compareDisks();
   }
 
@@ -85,18 +92,20 @@ class Run {
     }
   }
 
-  async #newLoad(): Promise<Load> {
+  async #begin(): Promise<Subject> {
     this.#topics += 1;
     const name = `faults-${this.#topics}`;
     // By turns the default of three replicas and, where there are brokers enough, five.
     const replicas = this.#topics % 2 === 0 ? Math.min(5, this.#world.nodeIds.length) : 3;
     await this.#clients["at-least-once"].topic(name).create({ partitions: PARTITIONS, replicas, settings: { segmentBytes: 1024 * 1024 } });
-    return new Load(this.#clients, name, PARTITIONS);
+    const load = new Load(this.#clients, name, PARTITIONS);
+    return { load, tail: Tail.of(load.topic, PARTITIONS) };
   }
 
   /** Everybody has an answer; nothing but what may be unknown was refused. */
-  async #end(load: Load): Promise<void> {
+  async #end({ load, tail }: Subject): Promise<void> {
     await load.stop();
+    await tail.stop();
     this.#total += load.ledger.acknowledgedCount;
     if (load.ledger.refusedCount > 0) this.problems.push(`${load.ledger.refusedCount} sends were refused: ${load.ledger.refusals.join(", ")}`);
   }
@@ -136,15 +145,17 @@ async function possibleFaults(options: RunOptions, cutter: string | undefined): 
   });
 }
 
-/** @throws Error where no disk can be mounted */
-async function findPowerCutter(folder: string): Promise<string | undefined> {
+/** Makes a disk, mounts it and cuts its power; why that cannot be done here, or what cut it. */
+async function tryDisks(folder: string): Promise<{ readonly cutter: string | undefined } | string> {
   const disk = new Disk(folder, "disk-probe");
-  await disk.format();
-  await disk.mount();
   try {
-    return await powerCutter(disk);
-  } finally {
+    await disk.format();
+    await disk.mount();
+    const cutter = await powerCutter(disk);
     await disk.unmount();
+    return { cutter };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 
@@ -156,7 +167,12 @@ async function main(options: RunOptions): Promise<boolean> {
     process.exit(ExitCode.interrupted);
   };
   process.once("message", stop).once("disconnect", stop);
-  const cutter = await findPowerCutter(options.folder);
+  const disks = await tryDisks(options.folder);
+  if (typeof disks === "string") {
+    console.log(`skipped: all faults (this machine mounts no ext4 from a file: ${disks})`);
+    return true;
+  }
+  const { cutter } = disks;
   const faults = await possibleFaults(options, cutter);
   if (faults.length === 0) throw new Error(`no fault that is possible here has "${options.only}" in its name`);
   say(`starting ${options.brokers} brokers; their logs: ${join(options.folder, "broker-*.log")}`);
@@ -178,6 +194,9 @@ function say(text: string): void {
   console.error(text);
 }
 
-const isWell = await main(JSON.parse(process.argv[2] ?? "{}") as RunOptions);
+const isWell = await main(JSON.parse(process.argv[2] ?? "{}") as RunOptions).catch((error: unknown) => {
+  say(error instanceof Error ? error.message : String(error));
+  return false;
+});
 // Being the first process of its namespace, it takes whatever still runs there with it.
 process.exit(isWell ? 0 : 1);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytesOf, type Lane, Ledger, type ReadRecord } from "./ledger.js";
+import { bytesOf, type Lane, Ledger } from "./ledger.js";
+import type { ReadRecord } from "./read-record.js";
 
 const LANES: readonly Lane[] = [
   { key: "sent-again", partition: 0, kind: "at-least-once" },

@@ -1,4 +1,5 @@
 /** What was sent, what became of it, and whether what is read agrees with that. */
+import type { ReadRecord } from "./read-record.js";
 
 /** Whether records are sent again when they may have been written. */
 export type Kind = "at-least-once" | "at-most-once";
@@ -8,14 +9,6 @@ export interface Lane {
   readonly key: string;
   readonly partition: number;
   readonly kind: Kind;
-}
-
-export interface ReadRecord {
-  readonly offset: number;
-  /** As the record says; -1 when it says nothing. */
-  readonly number: number;
-  readonly key: string;
-  readonly bytes: Buffer;
 }
 
 export interface Verdict {

@@ -37,8 +37,12 @@ function whatIsMissing(): string | undefined {
   if (process.getuid?.() !== 0) return "needs root, for namespaces and loop devices";
   const tool = TOOLS.find((name) => !(process.env["PATH"] ?? "").split(":").some((folder) => existsSync(join(folder, name))));
   if (tool !== undefined) return `needs ${tool}`;
-  const probe = spawnSync("unshare", [...NAMESPACES, "sh", "-c", "ip link add name quire-probe type bridge"], { encoding: "utf8" });
-  if (probe.status !== 0) return `this machine gives no namespaces or bridges: ${probe.stderr.trim()}`;
+  const probe = spawnSync(
+    "unshare",
+    [...NAMESPACES, "sh", "-c", "ip link add quire-probe type bridge && ip link add quire-one type veth peer name quire-other"],
+    { encoding: "utf8" },
+  );
+  if (probe.status !== 0) return `this machine gives no namespaces, bridges or veth pairs: ${probe.stderr.trim()}`;
   return undefined;
 }
 

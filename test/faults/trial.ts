@@ -6,6 +6,7 @@ import { judgeReplicas } from "./agreement.js";
 import type { Fault } from "./fault.js";
 import type { Verdict } from "./ledger.js";
 import type { Load } from "./load.js";
+import type { Tail } from "./tail.js";
 import type { World } from "./world.js";
 
 const POLL_MS = 10;
@@ -33,6 +34,7 @@ export interface Trial {
 export interface TrialOptions {
   readonly world: World;
   readonly load: Load;
+  readonly tail: Tail;
   readonly fault: Fault;
   readonly chance: SeededRandom;
   /** Stated times are multiplied by this, for machines that are slow or busy. */
@@ -40,7 +42,7 @@ export interface TrialOptions {
 }
 
 /** One fault, from its beginning until all is whole and every replica was read. @throws Error when service does not come back */
-export async function tryFault({ world, load, fault, chance, patience }: TrialOptions): Promise<Trial> {
+export async function tryFault({ world, load, tail, fault, chance, patience }: TrialOptions): Promise<Trial> {
   await sleep(CALM_MS);
   const victim = await leaderOf(load, chance.below(load.partitions));
   load.forgetGaps();
@@ -61,7 +63,7 @@ export async function tryFault({ world, load, fault, chance, patience }: TrialOp
   const backAfterMs = performance.now() - healMs;
   if (backAfterMs > fault.backMs * patience) late.push(`back after ${ms(backAfterMs)} instead of ${ms(fault.backMs * patience)}`);
   const longestGapMs = load.longestGapMs;
-  const verdict = await judgeReplicas(load);
+  const verdict = await judgeReplicas({ load, tail, patience });
   const problems = [...verdict.differences, ...bugsOf(world)];
   return { fault: fault.name, victim, lastedMs: healMs - beginMs, longestGapMs, servedAfterMs, backAfterMs, verdict, late, problems };
 }
