@@ -82,6 +82,34 @@ test("a paused process answers when it goes on, connections included", async () 
   assert.equal(await lab.until(asked), "answer hello");
 });
 
+test("who waits for a paused process to accept a connection is told when it dies", async () => {
+  const lab = new Lab();
+  const echo = await lab.echo(echoing);
+  lab.server.process.pause();
+  const asked = echo.ask("hello");
+  await lab.pass(1_000);
+  lab.server.process.die();
+  assert.equal(await lab.until(asked), "14 BROKER_UNREACHABLE No connection established");
+});
+
+test("what a handler of an event throws is its own process's error, and later messages still come", async () => {
+  const lab = new Lab();
+  const uncaught: unknown[] = [];
+  const got: string[] = [];
+  lab.server.process.onUncaught = (error) => uncaught.push(error);
+  const echo = await lab.echo({
+    talk: (call) =>
+      void call.on("data", (text: string) => {
+        got.push(text);
+        if (text === "a") throw new Error("a broken handler");
+      }),
+  });
+  const call = echo.talk();
+  for (const text of ["a", "b"]) call.write(text);
+  await lab.pass(50);
+  assert.deepEqual([got, uncaught.length], [["a", "b"], 1]);
+});
+
 test("what is sent to a partitioned host waits, in order, and arrives some time after the partition ends", async () => {
   const lab = new Lab();
   const echo = await lab.echo(echoing);
@@ -198,7 +226,7 @@ test("a slow link takes its time by the byte, a delayed one by the packet", asyn
   assert.ok(lateMs > 250 && lateMs < 255, `${lateMs}`);
 });
 
-test("messages of one stream stay in order whatever their delays, and share no memory with their sender", async () => {
+test("messages of one stream stay in order whatever their delays", async () => {
   const lab = new Lab(3, { latencyMs: { min: 0.1, max: 500 } });
   const echo = await lab.echo(echoing);
   const call = echo.talk();

@@ -28,11 +28,11 @@ class Peers {
     server.bindAsync("server:9801", ServerCredentials.createInsecure(), () => undefined);
   }
 
-  open(): ClientStream {
-    const channel = this.lab.client.ports.dial("server:9801", {});
+  open({ from = this.lab.client, greets = true } = {}): ClientStream {
+    const channel = from.ports.dial("server:9801", {});
     const call = channel.makeBidiStreamRequest(peerService.Control.path, this.#bytes, this.#bytes, new Metadata(), {}) as unknown as ClientStream;
     call.on("error", () => undefined);
-    this.send(call, HELLO);
+    if (greets) this.send(call, HELLO);
     return call;
   }
 
@@ -76,6 +76,17 @@ test("without faults all arrive in order", async () => {
   assert.deepEqual((await underFault({})).rounds, inOrder);
 });
 
+test("what arrives is what was written, whatever its sender does with the memory later", async () => {
+  const peers = new Peers(4);
+  const call = peers.open();
+  await peers.lab.pass(50);
+  const bytes = numbered(1);
+  peers.send(call, bytes);
+  bytes.fill(0);
+  await peers.lab.pass(50);
+  assert.deepEqual(peers.got, ["hello", 1]);
+});
+
 test("some are dropped", async () => {
   const { rounds, lab } = await underFault({ drop: 200 });
   assert.ok(rounds.length > 50 && rounds.length < 100);
@@ -116,6 +127,34 @@ test("a message is repeated on a later connection of the same two processes, aft
   peers.open();
   await peers.lab.pass(20_000);
   assert.deepEqual(peers.got, ["hello", 1, "hello", 1]);
+});
+
+test("neither a stream without a Hello nor another process's stream gets it", async () => {
+  const peers = new Peers(7);
+  peers.lab.network.faults.messages({ ...noMessageFaults, replay: 1_000 });
+  const call = peers.open();
+  peers.send(call, numbered(1));
+  await peers.lab.pass(50);
+  call.cancel();
+  peers.open({ from: peers.lab.node("another") });
+  await peers.lab.pass(50);
+  peers.open({ greets: false });
+  await peers.lab.pass(20_000);
+  assert.deepEqual(peers.got, ["hello", 1, "hello"]);
+  assert.equal(peers.lab.network.faults.counts["stray messages that found no stream"], 1);
+});
+
+test("a paused process gets it when it goes on", async () => {
+  const peers = new Peers(7);
+  peers.lab.network.faults.messages({ ...noMessageFaults, replay: 1_000 });
+  peers.send(peers.open(), numbered(1));
+  await peers.lab.pass(50);
+  peers.lab.server.process.pause();
+  await peers.lab.pass(20_000);
+  assert.deepEqual(peers.got, ["hello", 1]);
+  peers.lab.server.process.resume();
+  await peers.lab.pass(1);
+  assert.deepEqual(peers.got, ["hello", 1, 1]);
 });
 
 test("a message that was meant for a dead process reaches no other one", async () => {

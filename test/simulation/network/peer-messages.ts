@@ -55,6 +55,11 @@ export class PeerMessages {
     else this.#streams.set(to, left);
   }
 
+  /** A process that died ends no streams. */
+  forget(process: NetworkProcess): void {
+    this.#streams.delete(process);
+  }
+
   /** True when the message is not to be sent as usual. */
   divert(call: ClientCall, bytes: Buffer): boolean {
     const { drop, duplicate, reorder, replay } = this.rates;

@@ -102,15 +102,24 @@ export class Pipe implements Stalled {
       this.#discard(first);
       return;
     }
-    for (let frame = first.frames[first.next]; frame !== undefined; frame = first.frames[first.next]) {
-      first.next += 1;
-      if (this.#to.received(frame)) break;
+    try {
+      this.#receiveOne(first);
+    } finally {
+      // What was received may have broken the connection, and cleared this.
+      if (this.#packets[0] === first) {
+        if (first.next >= first.frames.length) this.#packets.shift();
+        this.#arm();
+      }
     }
-    // What was received may have broken the connection, and cleared this.
-    if (this.#packets[0] !== first) return;
-    if (first.next >= first.frames.length) this.#packets.shift();
-    this.#arm();
   };
+
+  /** Frames up to the first that concerns the process's own code. */
+  #receiveOne(packet: Packet): void {
+    for (let frame = packet.frames[packet.next]; frame !== undefined; frame = packet.frames[packet.next]) {
+      packet.next += 1;
+      if (this.#to.received(frame)) return;
+    }
+  }
 
   #discard(first: Packet): void {
     const isReset = first.frames.some(({ kind }) => kind === "reset");

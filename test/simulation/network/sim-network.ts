@@ -34,6 +34,14 @@ interface Host {
   gone: Endpoint[];
 }
 
+/** What a process is connected by. */
+interface Connected {
+  /** Sides of connections that are open. */
+  readonly endpoints: Set<Endpoint>;
+  /** Who waits for it to accept a connection, while it is paused. */
+  readonly connecting: Set<(result: string) => void>;
+}
+
 const FIRST_FREE_PORT = 40_000;
 
 /** A network between simulated machines. `faults` is what can be done to it. */
@@ -46,8 +54,8 @@ export class SimNetwork implements ChannelNetwork, ServerNetwork {
   readonly #hosts = new Map<string, Host>();
   readonly #links = new Map<string, Map<string, Link>>();
   readonly #listeners = new Map<string, SimServer>();
-  /** Open sides of connections, by process. */
-  readonly #endpoints = new Map<NetworkProcess, Set<Endpoint>>();
+  /** Of those that live. */
+  readonly #processes = new Map<NetworkProcess, Connected>();
 
   /** `chance` is for the network alone. */
   constructor(world: NetworkWorld, chance: NetworkChance, options: Partial<NetworkOptions> = {}) {
@@ -63,7 +71,7 @@ export class SimNetwork implements ChannelNetwork, ServerNetwork {
     const host = this.#host(process.name);
     host.isOn = true;
     for (const endpoint of host.gone.splice(0)) endpoint.machineIsBack();
-    this.#endpoints.set(process, new Set());
+    this.#processes.set(process, { endpoints: new Set(), connecting: new Set() });
     process.onDeath((death) => this.#died(process, host, death));
     return {
       dial: (address, options) => new SimChannel(process, this, address, options) as unknown as Channel,
@@ -93,7 +101,7 @@ export class SimNetwork implements ChannelNetwork, ServerNetwork {
   /** Both sides of those that stand, each after a time of its own. What is under way is lost. */
   resetConnections(a: string, b: string): number {
     let count = 0;
-    for (const [process, endpoints] of this.#endpoints) {
+    for (const [process, { endpoints }] of this.#processes) {
       if (process.name !== a && process.name !== b) continue;
       for (const endpoint of endpoints) {
         const other = endpoint.other?.process.name;
@@ -117,7 +125,10 @@ export class SimNetwork implements ChannelNetwork, ServerNetwork {
           if (this.#hosts.get(to)?.isOn === true) answer(`connect ECONNREFUSED ${address}`);
           return;
         }
+        const waiting = this.#ofProcess(server.process).connecting;
+        waiting.add(answer);
         server.process.enter(() => {
+          waiting.delete(answer);
           if (this.#listeners.get(address) === server) answer(this.#accept(process, owner, server, there, back));
           else answer(`connect ECONNREFUSED ${address}`);
         });
@@ -148,8 +159,8 @@ export class SimNetwork implements ChannelNetwork, ServerNetwork {
   }
 
   #accept(client: NetworkProcess, owner: EndpointOwner, server: SimServer, there: Link, back: Link): Endpoint {
-    const clientSide = new Endpoint(client, this.#medium, owner, this.#endpointsOf(client));
-    const serverSide = new Endpoint(server.process, this.#medium, server, this.#endpointsOf(server.process));
+    const clientSide = new Endpoint(client, this.#medium, owner, this.#ofProcess(client).endpoints);
+    const serverSide = new Endpoint(server.process, this.#medium, server, this.#ofProcess(server.process).endpoints);
     Endpoint.connect(this.#medium, clientSide, serverSide, there, back);
     server.accept(serverSide);
     // It asked, and died before the answer: its machine knows nothing of it.
@@ -159,12 +170,14 @@ export class SimNetwork implements ChannelNetwork, ServerNetwork {
 
   #died(process: NetworkProcess, host: Host, death: "kill" | "power"): void {
     for (const [address, server] of this.#listeners) if (server.process === process) this.#listeners.delete(address);
-    const endpoints = [...this.#endpointsOf(process)];
-    this.#endpoints.delete(process);
+    const { connecting, endpoints: open } = this.#ofProcess(process);
+    const endpoints = [...open];
+    this.#processes.delete(process);
+    this.#messages.forget(process);
     if (death === "power") {
       host.isOn = false;
       host.gone.push(...endpoints);
-    }
+    } else for (const answer of connecting) answer("read ECONNRESET");
     for (const endpoint of endpoints) endpoint.died(death);
   }
 
@@ -193,8 +206,8 @@ export class SimNetwork implements ChannelNetwork, ServerNetwork {
     return `${name}:${host.nextPort}`;
   }
 
-  #endpointsOf(process: NetworkProcess): Set<Endpoint> {
-    return this.#endpoints.get(process) ?? new Set();
+  #ofProcess(process: NetworkProcess): Connected {
+    return this.#processes.get(process) ?? { endpoints: new Set(), connecting: new Set() };
   }
 
   #host(name: string): Host {
