@@ -2,7 +2,7 @@
  * What the client knows of the cluster. Pure: snapshots, deltas and hints go in, routes come out. Brokers tell what they know, which
  * may be old, so a leader of a lower term never replaces one of a higher.
  */
-import type { BrokerMetadata, ClientLimits, MetadataDelta, MetadataMessage, TopicMetadata } from "../wire/admin-messages.js";
+import type { BrokerMetadata, ClientLimits, MetadataDelta, MetadataMessage, PartitionMetadata, TopicMetadata } from "../wire/admin-messages.js";
 import type { PartitionLeaderMessage } from "../wire/messages.js";
 
 /** Who leads a partition; `nodeId` 0 while unknown. */
@@ -48,6 +48,10 @@ export class MetadataCache {
     if (delta.brokers.length > 0) this.#replaceBrokers(delta.brokers);
     for (const name of delta.deletedTopics) this.forgetTopic(name);
     for (const topic of delta.topics) this.#watched(topic);
+    for (const { topic, topicId, partitions } of delta.partitions) {
+      const known = this.#topics.get(topic);
+      if (known?.topicId === topicId) applyLeaders(known.partitions, partitions);
+    }
   }
 
   /** A topic as some broker described it when asked. */
@@ -69,10 +73,7 @@ export class MetadataCache {
       { length: Math.max(topic.partitions.length, before.length) },
       (_, at) => before[at] ?? { nodeId: 0, term: 0 },
     );
-    for (const { partition, leaderNodeId, term } of topic.partitions) {
-      const route = partitions[partition];
-      if (route !== undefined) partitions[partition] = newer(route, { nodeId: leaderNodeId, term });
-    }
+    applyLeaders(partitions, topic.partitions);
     this.#topics.set(topic.name, { name: topic.name, topicId: topic.topicId, partitions, batchBytesMax: topic.batchBytesMax });
   }
 
@@ -117,6 +118,13 @@ export class MetadataCache {
   #replaceBrokers(brokers: readonly BrokerMetadata[]): void {
     this.#brokers.clear();
     for (const broker of brokers) this.#brokers.set(broker.nodeId, broker);
+  }
+}
+
+function applyLeaders(routes: PartitionRoute[], told: readonly PartitionMetadata[]): void {
+  for (const { partition, leaderNodeId, term } of told) {
+    const route = routes[partition];
+    if (route !== undefined) routes[partition] = newer(route, { nodeId: leaderNodeId, term });
   }
 }
 

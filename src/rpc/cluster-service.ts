@@ -7,7 +7,7 @@ import type { Init } from "../wire/messages.js";
 import { toServiceError } from "../wire/status.js";
 import { answerOf, checkReady, type Edge } from "./edge.js";
 import type { MetadataChange, MetadataFeed } from "./metadata-feed.js";
-import { brokerMetadata, describeCluster, metadata, topicMetadata } from "./metadata-messages.js";
+import { describeCluster, metadata, metadataDelta, metadataSnapshot } from "./metadata-messages.js";
 import { type LiveStream, type StreamSlots, shuttingDown } from "./slots.js";
 import { StreamWriter } from "./stream-writer.js";
 import { count, refuseField, topicName } from "./validate.js";
@@ -64,6 +64,7 @@ const select = (view: ClusterView, wanted: ReadonlySet<string> | undefined): Top
  */
 class MetadataWatch implements LiveStream {
   readonly #edge: Edge;
+  readonly #feed: MetadataFeed;
   readonly #wanted: ReadonlySet<string> | undefined;
   readonly #writer: StreamWriter<Init<WatchMetadataResponse>>;
   readonly #release: () => void;
@@ -82,6 +83,7 @@ class MetadataWatch implements LiveStream {
     wanted: ReadonlySet<string> | undefined,
   ) {
     this.#edge = edge;
+    this.#feed = feed;
     this.#wanted = wanted;
     this.#release = slots.open(this);
     this.#writer = new StreamWriter(call, WRITE_BYTES_MAX, () => this.#sendStale());
@@ -100,46 +102,54 @@ class MetadataWatch implements LiveStream {
 
   /** What does not fit into the snapshot follows as deltas. */
   #sendSnapshot(): void {
-    const first: TopicInfo[] = [];
-    let partitions = 0;
-    for (const topic of select(this.#edge.view, this.#wanted)) {
-      partitions += topic.partitions;
-      if (first.length === 0 || partitions <= PARTITIONS_PER_MESSAGE) first.push(topic);
-      else this.#staleTopics.add(topic.name);
-    }
-    this.#write({ change: "snapshot", snapshot: metadata(this.#edge.view, first, this.#edge.limits) }, partitions);
+    const { view, limits } = this.#edge;
+    const { message, partitions, rest } =
+      this.#wanted === undefined
+        ? this.#feed.snapshot(limits, PARTITIONS_PER_MESSAGE)
+        : metadataSnapshot(view, select(view, this.#wanted), { limits, partitionsMax: PARTITIONS_PER_MESSAGE });
+    for (const name of rest) this.#staleTopics.add(name);
+    this.#write(message, partitions);
     this.#sendStale();
   }
 
   #changed(change: MetadataChange): void {
-    for (const name of change.topics) if (this.#wanted === undefined || this.#wanted.has(name)) this.#staleTopics.add(name);
+    const told = this.#wanted === undefined ? change : filtered(change, this.#wanted);
+    if (!this.#isBehind && this.#writer.writable) {
+      const { message, partitions } = told === change ? change.delta() : metadataDelta(this.#edge.view, told);
+      if (partitions === 0 && !change.brokers && !change.controller) return;
+      if (partitions <= PARTITIONS_PER_MESSAGE) {
+        this.#write(message, partitions);
+        return;
+      }
+    }
+    for (const name of [...told.topics, ...told.leaders.keys()]) this.#staleTopics.add(name);
     this.#staleBrokers ||= change.brokers;
     this.#staleController ||= change.controller;
     this.#sendStale();
   }
 
+  get #isBehind(): boolean {
+    return this.#staleTopics.size > 0 || this.#staleBrokers || this.#staleController;
+  }
+
   #sendStale(): void {
-    while (this.#writer.writable && (this.#staleTopics.size > 0 || this.#staleBrokers || this.#staleController)) this.#sendDelta();
+    while (this.#writer.writable && this.#isBehind) this.#sendDelta();
   }
 
   #sendDelta(): void {
     const { view } = this.#edge;
-    const topics: TopicInfo[] = [];
-    const deletedTopics: string[] = [];
-    let partitions = 0;
+    const names: string[] = [];
+    let size = 0;
     for (const name of this.#staleTopics) {
-      if (partitions >= PARTITIONS_PER_MESSAGE) break;
+      if (size >= PARTITIONS_PER_MESSAGE) break;
       this.#staleTopics.delete(name);
-      const topic = view.topic(name);
-      if (topic === undefined) deletedTopics.push(name);
-      else topics.push(topic);
-      partitions += topic?.partitions ?? 1;
+      names.push(name);
+      size += view.topic(name)?.partitions ?? 1;
     }
-    const brokers = this.#staleBrokers ? brokerMetadata(view) : [];
+    const { message, partitions } = metadataDelta(view, { topics: names, leaders: [], brokers: this.#staleBrokers });
     this.#staleBrokers = false;
     this.#staleController = false;
-    const delta = { brokers, topics: topics.map((topic) => topicMetadata(view, topic)), deletedTopics, controllerNodeId: view.controller ?? 0 };
-    this.#write({ change: "delta", delta }, partitions);
+    this.#write(message, partitions);
   }
 
   #write(message: Init<WatchMetadataResponse>, partitions: number): void {
@@ -159,3 +169,9 @@ class MetadataWatch implements LiveStream {
     this.#release();
   }
 }
+
+const filtered = ({ topics, leaders, brokers }: MetadataChange, wanted: ReadonlySet<string>): Pick<MetadataChange, "topics" | "leaders" | "brokers"> => ({
+  topics: new Set([...topics].filter((name) => wanted.has(name))),
+  leaders: new Map([...leaders].filter(([name]) => wanted.has(name))),
+  brokers,
+});

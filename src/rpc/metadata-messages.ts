@@ -11,7 +11,10 @@ import {
   type PartitionMetadata,
   type TopicMessage,
   type TopicMetadata,
+  type TopicPartitionsMetadata,
+  type WatchMetadataResponse,
 } from "../wire/admin-messages.js";
+import type { Init } from "../wire/messages.js";
 import type { EdgeLimits } from "./edge.js";
 
 export const brokerMetadata = (view: ClusterView): BrokerMetadata[] =>
@@ -44,6 +47,54 @@ export function metadata(view: ClusterView, topics: readonly TopicInfo[], edgeLi
     limits: clientLimits(edgeLimits),
     answeredByNodeId: view.self,
   };
+}
+
+/** What to tell of: topics by name, gone ones too, and single partitions of others. */
+export interface ToTell {
+  readonly topics: Iterable<string>;
+  /** Partitions, by topic, that have another leader. */
+  readonly leaders: Iterable<readonly [topic: string, partitions: readonly number[]]>;
+  readonly brokers: boolean;
+}
+
+/** All of it as it is now. */
+export function metadataDelta(view: ClusterView, told: ToTell): { message: Init<WatchMetadataResponse>; partitions: number } {
+  const topics: TopicMetadata[] = [];
+  const deletedTopics: string[] = [];
+  const partitions: TopicPartitionsMetadata[] = [];
+  let size = 0;
+  for (const name of told.topics) {
+    const topic = view.topic(name);
+    if (topic === undefined) deletedTopics.push(name);
+    else topics.push(topicMetadata(view, topic));
+    size += topic?.partitions ?? 1;
+  }
+  for (const [name, numbers] of told.leaders) {
+    const topic = view.topic(name);
+    if (topic === undefined) continue;
+    const changed = numbers.flatMap((partition) => topic.assignments[partition] ?? []);
+    partitions.push({ topic: name, topicId: topic.topicId, partitions: changed.map((partition) => partitionMetadata(view, partition)) });
+    size += changed.length;
+  }
+  const brokers = told.brokers ? brokerMetadata(view) : [];
+  return { message: { change: "delta", delta: { brokers, topics, deletedTopics, controllerNodeId: view.controller ?? 0, partitions } }, partitions: size };
+}
+
+/** These topics as a snapshot, and the names of those that begin beyond `partitionsMax` partitions. */
+export function metadataSnapshot(
+  view: ClusterView,
+  topics: readonly TopicInfo[],
+  { limits: edgeLimits, partitionsMax }: { readonly limits: EdgeLimits; readonly partitionsMax: number },
+): { message: Init<WatchMetadataResponse>; partitions: number; rest: readonly string[] } {
+  const first: TopicInfo[] = [];
+  const rest: string[] = [];
+  let partitions = 0;
+  for (const topic of topics) {
+    partitions += topic.partitions;
+    if (first.length === 0 || partitions <= partitionsMax) first.push(topic);
+    else rest.push(topic.name);
+  }
+  return { message: { change: "snapshot", snapshot: metadata(view, first, edgeLimits) }, partitions, rest };
 }
 
 const clientLimits = ({ recordBytesMax, batchBytesMax }: EdgeLimits): ClientLimits => ({ recordBytesMax, batchBytesMax, requestBytesMax: limits.requestBytes });

@@ -136,6 +136,13 @@ export interface MetadataDelta {
   readonly topics: readonly TopicMetadata[];
   readonly deletedTopics: readonly string[];
   readonly controllerNodeId: number;
+  readonly partitions: readonly TopicPartitionsMetadata[];
+}
+/** Some partitions of a topic that is otherwise as it was. */
+export interface TopicPartitionsMetadata {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partitions: readonly PartitionMetadata[];
 }
 export interface DescribeClusterResponse {
   readonly clusterId: string;

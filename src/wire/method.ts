@@ -111,17 +111,36 @@ function malformedToQuireError(thrown: unknown): QuireError {
 function checked(decode: (bytes: Buffer) => object): (bytes: Buffer) => object {
   return (bytes) => {
     const message = decode(bytes);
-    checkIntegers(message, "");
+    if (!isExact(message)) refuseInexact(message, "");
     return message;
   };
 }
 
-function checkIntegers(value: unknown, path: string): void {
-  if (typeof value === "number") {
-    if (!Number.isSafeInteger(value)) throw new MalformedError(`${path} is about ${value}, beyond ±(2^53 − 1)`, path);
-  } else if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
-    for (const [key, item] of Object.entries(value)) {
-      if (typeof item === "number" || typeof item === "object") checkIntegers(item, path === "" ? key : `${path}.${key}`);
-    }
+/** Whether all numbers are safe integers. Apart from the search for the one that is not: this runs for every message, and metadata has thousands. */
+function isExact(value: object): boolean {
+  if (value instanceof Uint8Array) return true;
+  const items: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  for (const item of items) {
+    if (typeof item === "number" ? !Number.isSafeInteger(item) : typeof item === "object" && item !== null && !isExact(item)) return false;
   }
+  return true;
+}
+
+function refuseInexact(value: unknown, path: string): void {
+  if (typeof value === "number" && !Number.isSafeInteger(value)) throw new MalformedError(`${path} is about ${value}, beyond ±(2^53 − 1)`, path);
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return;
+  for (const [key, item] of Object.entries(value)) refuseInexact(item, path === "" ? key : `${path}.${key}`);
+}
+
+/**
+ * For messages that are written to many streams: the bytes of a message object are made once and live as long as it does. Such a
+ * message must not change after it was first written.
+ */
+export function serializedOnce<Message extends object>(serialize: (message: Message) => Buffer): (message: Message) => Buffer {
+  const known = new WeakMap<Message, Buffer>();
+  return (message) => {
+    const bytes = known.get(message) ?? serialize(message);
+    known.set(message, bytes);
+    return bytes;
+  };
 }

@@ -2,7 +2,7 @@
 import type * as admin from "./admin-messages.js";
 import { fetchRequestCodec, fetchResponseCodec } from "./fetch-codec.js";
 import type * as messages from "./messages.js";
-import { type BidiMethod, loadProto, type ServerStreamMethod, service, type UnaryMethod } from "./method.js";
+import { type BidiMethod, loadProto, type ServerStreamMethod, serializedOnce, service, type UnaryMethod } from "./method.js";
 import { produceRequestCodec, produceResponseCodec } from "./produce-codec.js";
 import { publicProtoFiles } from "./proto-root.js";
 import { subscribeRequestCodec, subscribeResponseCodec } from "./subscribe-codec.js";
@@ -34,7 +34,12 @@ export type ClusterService = {
   readonly WatchMetadata: ServerStreamMethod<admin.WatchMetadataRequest, admin.WatchMetadataResponse>;
   readonly DescribeCluster: UnaryMethod<messages.Empty, admin.DescribeClusterResponse>;
 };
-export const clusterService = service<ClusterService>(definitions, "quire.v1.ClusterService");
+const cluster = service<ClusterService>(definitions, "quire.v1.ClusterService");
+export const clusterService: ClusterService = {
+  ...cluster,
+  // All watchers are told the same.
+  WatchMetadata: { ...cluster.WatchMetadata, responseSerialize: serializedOnce(cluster.WatchMetadata.responseSerialize) },
+};
 
 export type AdminService = {
   readonly CreateTopic: UnaryMethod<admin.CreateTopicRequest, admin.CreateTopicResponse>;

@@ -80,6 +80,7 @@ test("a leader of a lower term never replaces one of a higher; duplicates change
       topics: [{ name: "t", topicId, batchBytesMax: 0, partitions: [{ partition: 0, leaderNodeId, term, replicaNodeIds: [1, 2, 3] }] }],
       deletedTopics: [],
       controllerNodeId: 1,
+      partitions: [],
     });
   told(1, 5);
   told(2, 4);
@@ -95,6 +96,19 @@ test("a leader of a lower term never replaces one of a higher; duplicates change
   // Made anew under the same name: its terms begin again.
   told(2, 1, "other");
   assert.equal(cache.leader("t", 0)?.address, "b2");
+});
+
+test("a delta of single partitions changes those and no others, and says nothing of another topic of that name", () => {
+  const cache = new MetadataCache();
+  const led = (partition: number, leaderNodeId: number, term: number) => ({ partition, leaderNodeId, term, replicaNodeIds: [1, 2] });
+  const brokers = [1, 2].map((nodeId) => ({ nodeId, address: `b${nodeId}`, rack: "", alive: true }));
+  const topic = { name: "t", topicId: "id", batchBytesMax: 0, partitions: [led(0, 1, 1), led(1, 1, 1)] };
+  const told = { brokers: [], topics: [], deletedTopics: [], controllerNodeId: 1 };
+  cache.applySnapshot({ clusterId: "c", controllerNodeId: 1, brokers, topics: [topic], limits: null, answeredByNodeId: 1 });
+  cache.applyDelta({ ...told, partitions: [{ topic: "t", topicId: "id", partitions: [led(1, 2, 2)] }] });
+  cache.applyDelta({ ...told, partitions: [{ topic: "t", topicId: "former", partitions: [led(0, 2, 9)] }] });
+  cache.applyDelta({ ...told, partitions: [{ topic: "unknown", topicId: "id", partitions: [led(0, 2, 9)] }] });
+  assert.deepEqual([cache.leader("t", 0)?.address, cache.leader("t", 1)?.address], ["b1", "b2"]);
 });
 
 test("a topic that was just learned outlives a snapshot of a broker that does not know it; one that was watched does not", () => {

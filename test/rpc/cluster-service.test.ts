@@ -93,6 +93,29 @@ test("a watcher of some topics hears of no others, but of theirs when they come"
   assert.deepEqual(names((await stream.next()).delta.topics), ["orders"]);
 });
 
+test("a leader that moved is told as its partition alone, and only to who watches its topic", async (context) => {
+  const { view, stubs } = await startEdge(context);
+  view.addTopic("orders", 10);
+  view.addTopic("bills", 10);
+  const all = stubs.open("ClusterService.WatchMetadata", {});
+  const some = stubs.open("ClusterService.WatchMetadata", { topics: ["orders"] });
+  for (const stream of [all, some]) {
+    context.after(() => stream.call.cancel());
+    await stream.next();
+  }
+  view.setLeader({ topic: "bills", partition: 1 }, 2, 4);
+  assert.equal((await all.next()).delta.partitions[0].topic, "bills");
+  view.setLeader({ topic: "orders", partition: 7 }, 2, 5);
+  for (const stream of [all, some]) {
+    const { topics, partitions } = (await stream.next()).delta;
+    assert.deepEqual([topics, partitions.length, partitions[0].topic, partitions[0].topicId === ""], [[], 1, "orders", false]);
+    assert.deepEqual(
+      partitions[0].partitions.map(({ partition, leaderNodeId }: Message) => [partition, leaderNodeId]),
+      [[7, 2]],
+    );
+  }
+});
+
 test("changes in quick succession are told as one, the last state of each", async (context) => {
   const { view, stubs, lead } = await startEdge(context);
   view.addTopic("orders");
@@ -120,7 +143,7 @@ test("a watcher that does not read is told the state when it does, not the histo
   await until(() => view.watchers.size > 0);
   const before = process.memoryUsage().arrayBuffers;
   for (let i = 1; i < 60; i++) {
-    view.setLeader({ topic: "orders", partition: i }, 2, i);
+    for (let partition = 0; partition < 5_000; partition++) view.setLeader({ topic: "orders", partition }, 2, i);
     await new Promise((resolve) => setTimeout(resolve, 11));
   }
   assert.ok(process.memoryUsage().arrayBuffers - before < 4_000_000, "deltas of 5,000 partitions pile up");
