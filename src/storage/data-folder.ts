@@ -1,3 +1,4 @@
+import { QuireError } from "../base/errors.js";
 import type { NodeId } from "../base/ids.js";
 import type { Random } from "../base/ports.js";
 import { type Files, makeLastingFolder } from "./files.js";
@@ -21,9 +22,29 @@ interface DataFolderOptions {
 /**
  * Opens a broker's data folder: nobody else's, not in use, of a known format. An empty one becomes this broker's.
  *
- * @throws QuireError DATA_FOLDER_IN_USE, DATA_FOLDER_MISMATCH
+ * @throws QuireError DATA_FOLDER_IN_USE, DATA_FOLDER_MISMATCH, DISK_FULL
  */
-export async function openDataFolder({ files, openStore, folder, nodeId, pid, random }: DataFolderOptions): Promise<DataFolder> {
+export async function openDataFolder(options: DataFolderOptions): Promise<DataFolder> {
+  try {
+    return await open(options);
+  } catch (error) {
+    if (!isOutOfSpace(error)) throw error;
+    throw new QuireError(
+      "DISK_FULL",
+      `the disk of ${options.folder} is full, so the broker cannot start; free some space first, nothing in the folder itself`,
+      {
+        details: { folder: options.folder },
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Of the system, or of the database, which says it in words and as a cause. */
+const isOutOfSpace = (error: unknown): boolean =>
+  error instanceof Error && (("code" in error && error.code === "ENOSPC") || /no space left on device/i.test(error.message) || isOutOfSpace(error.cause));
+
+async function open({ files, openStore, folder, nodeId, pid, random }: DataFolderOptions): Promise<DataFolder> {
   // Before anything is written: a folder that is not ours stays as it is.
   await readIdentity(files, folder, nodeId);
   const store = await lockFolder({ files, openStore, folder, pid });

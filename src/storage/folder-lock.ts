@@ -23,7 +23,10 @@ export async function lockFolder({ files, openStore, folder, pid }: LockOptions)
   await makeLastingFolder(files, folder);
   try {
     const store = await openStore(`${folder}/${DATABASE}`);
-    await writeFile(files, `${folder}/${NOTE}`, Buffer.from(`${pid}\n`), { sync: false });
+    await writeFile(files, `${folder}/${NOTE}`, Buffer.from(`${pid}\n`), { sync: false }).catch(async (error: unknown) => {
+      await store.close();
+      throw error;
+    });
     return store;
   } catch (error) {
     if (!(error instanceof QuireError) || error.reason !== "DATA_FOLDER_IN_USE") throw error;

@@ -34,6 +34,18 @@ test("an empty folder becomes this broker's, and stays it", async () => {
   await again.close();
 });
 
+test("a full disk is named, whoever meets it, and the folder is not left locked", async () => {
+  const path = fresh();
+  await (await open(path)).close();
+  const options = { files: nodeFiles, openStore: openLevelStore, folder: path, nodeId: nodeId(1), pid: process.pid, random: systemRandom };
+  const full = Object.assign(new Error("ENOSPC: no space left on device, open"), { code: "ENOSPC" });
+  const named = { reason: "DISK_FULL", message: /the disk of .* is full, so the broker cannot start; free some space/ };
+  await assert.rejects(openDataFolder({ ...options, files: { ...nodeFiles, open: () => Promise.reject(full) } }), named);
+  const words = new Error("Database failed to open", { cause: new Error("IO error: /db/000005.ldb: No space left on device") });
+  await assert.rejects(openDataFolder({ ...options, openStore: () => Promise.reject(words) }), named);
+  await (await open(path)).close();
+});
+
 test("two folders are two incarnations", async () => {
   const [a, b] = await Promise.all([open(fresh()), open(fresh())]);
   assert.notEqual(a.identity.incarnation, b.identity.incarnation);
