@@ -1,3 +1,5 @@
+import { PagedBytes } from "./paged-bytes.js";
+
 /** What one more sync would write. */
 export interface Layer {
   /** The file's length when the layer was begun. Sectors that begin beyond it are all new in this layer. */
@@ -17,7 +19,7 @@ export type Below = (bound: number) => number;
  */
 export class Inode {
   readonly sectorBytes: number;
-  #bytes = Buffer.alloc(0);
+  #bytes = new PagedBytes();
   #length = 0;
   #platterLength = 0;
   /** Oldest first: those that a sync is writing now, and last the one that writes go to. */
@@ -43,27 +45,27 @@ export class Inode {
   }
 
   read(into: Buffer, position: number): number {
-    return position >= this.#length ? 0 : this.#bytes.copy(into, 0, position, Math.min(this.#length, position + into.length));
+    const bytes = Math.max(0, Math.min(into.length, this.#length - position));
+    this.#bytes.read(into.subarray(0, bytes), position);
+    return bytes;
   }
 
   /** All of it, a copy. */
   content(): Buffer {
-    return Buffer.from(this.#bytes.subarray(0, this.#length));
+    return this.#bytes.slice(0, this.#length);
   }
 
   write(bytes: Buffer, position: number): void {
     const end = position + bytes.length;
-    this.#reserve(end);
     this.#remember(position, end);
-    bytes.copy(this.#bytes, position);
+    this.#bytes.write(bytes, position);
     this.#length = Math.max(this.#length, end);
   }
 
   /** Cuts or extends it in memory. */
   truncate(length: number): void {
-    this.#reserve(length);
     this.#remember(length, this.#length);
-    if (length < this.#length) this.#bytes.fill(0, length, this.#length);
+    if (length < this.#length) this.#bytes.cut(length);
     this.#length = length;
   }
 
@@ -110,9 +112,7 @@ export class Inode {
 
   /** A sector as memory shows it, a copy; zeros beyond the end. */
   sector(sector: number): Buffer {
-    const copy = Buffer.alloc(this.sectorBytes);
-    this.#bytes.copy(copy, 0, sector * this.sectorBytes, (sector + 1) * this.sectorBytes);
-    return copy;
+    return this.#bytes.slice(sector * this.sectorBytes, (sector + 1) * this.sectorBytes);
   }
 
   /** The platter holds this in the sector's place, whatever memory shows until it is forgotten. */
@@ -131,7 +131,7 @@ export class Inode {
     const isSame = ([sector, holds]: [number, Buffer]): boolean => {
       const start = sector * this.sectorBytes;
       const [first, end] = [Math.max(from, start), Math.min(to, start + this.sectorBytes)];
-      return first >= end || holds.compare(this.#bytes, first, end, first - start, end - start) === 0;
+      return first >= end || holds.subarray(first - start, end - start).equals(this.#bytes.slice(first, end));
     };
     let end = this.#length;
     for (const layer of this.#layers.toReversed()) {
@@ -149,7 +149,7 @@ export class Inode {
       this.#put(this.#bytes, sector, holds);
       this.#strayed.delete(sector);
     }
-    this.#bytes.fill(0, this.#length);
+    this.#bytes.cut(this.#length);
   }
 
   /** The file after a power cut: of what was not synced any sectors, and any length that could be. */
@@ -159,8 +159,7 @@ export class Inode {
     const luck = below(4);
     const isKept = (): boolean => luck === 0 || (luck > 1 && below(2) === 0);
     const after = new Inode(this.sectorBytes);
-    after.#reserve(to);
-    this.#bytes.copy(after.#bytes, 0, 0, this.#length);
+    after.#bytes = this.#bytes.clone();
     const decided = new Set<number>();
     let end = this.#length;
     for (const layer of this.#layers.toReversed()) {
@@ -172,7 +171,7 @@ export class Inode {
       end = layer.base;
     }
     for (const [sector, holds] of this.#strayed) if (!decided.has(sector)) this.#put(after.#bytes, sector, holds);
-    after.#bytes.fill(0, length);
+    after.#bytes.cut(length);
     after.#length = length;
     after.#settle();
     return after;
@@ -180,10 +179,8 @@ export class Inode {
 
   /** Other bytes, in memory and on the platter. */
   replace(bytes: Buffer): void {
-    this.#length = 0;
-    this.#bytes.fill(0);
-    this.#reserve(bytes.length);
-    bytes.copy(this.#bytes);
+    this.#bytes.cut(0);
+    this.#bytes.write(bytes, 0);
     this.#length = bytes.length;
     this.#settle();
   }
@@ -191,7 +188,7 @@ export class Inode {
   /** Memory and platter apart from this one's. */
   clone(): Inode {
     const copy = new Inode(this.sectorBytes);
-    copy.#bytes = Buffer.from(this.#bytes);
+    copy.#bytes = this.#bytes.clone();
     [copy.#length, copy.#platterLength] = [this.#length, this.#platterLength];
     copy.#layers = this.#layers.map(({ base, former }) => ({ base, former: new Map(former) }));
     copy.#strayed = new Map(this.#strayed);
@@ -247,16 +244,7 @@ export class Inode {
     this.#platterLength = this.#layers[0]?.base ?? this.#length;
   }
 
-  #put(bytes: Buffer, sector: number, holds: Buffer): void {
-    const start = sector * this.sectorBytes;
-    if (start < bytes.length) holds.copy(bytes, start);
-  }
-
-  /** Whole sectors, twice as many as before: appends copy every byte once or twice in all. What is beyond the end is zero. */
-  #reserve(length: number): void {
-    if (length <= this.#bytes.length) return;
-    const grown = Buffer.alloc(this.#sectorsIn(Math.max(length, 2 * this.#bytes.length)) * this.sectorBytes);
-    this.#bytes.copy(grown, 0, 0, this.#length);
-    this.#bytes = grown;
+  #put(bytes: PagedBytes, sector: number, holds: Buffer): void {
+    bytes.write(holds, sector * this.sectorBytes);
   }
 }

@@ -111,6 +111,36 @@ test("a write that comes while a sync is under way is not synced by it", () => {
   );
 });
 
+test("what was written twice since the last sync may be neither", () => {
+  const inode = new Inode(SECTOR);
+  inode.write(Buffer.alloc(SECTOR, "a"), 0);
+  inode.sync();
+  for (const letter of ["b", "c"]) inode.write(Buffer.alloc(SECTOR, letter), 0);
+  const found = new Set(
+    [0, 1, 2].map((luck) =>
+      inode
+        .crash((bound) => luck % bound)
+        .content()
+        .toString("latin1", 0, 1),
+    ),
+  );
+  assert.deepEqual(found, new Set(["a", "c"]));
+});
+
+test("a failed sync leaves the length on the platter as it was", () => {
+  const inode = new Inode(SECTOR);
+  inode.write(Buffer.alloc(SECTOR, "a"), 0);
+  inode.sync();
+  inode.write(Buffer.alloc(2 * SECTOR, "b"), SECTOR);
+  inode.failSync(inode.beginSync());
+  const left = [0, 1].map((luck) => inode.crash((bound) => luck % bound).content());
+  assert.deepEqual(
+    left.map(({ length }) => length),
+    [SECTOR, 3 * SECTOR],
+  );
+  assert.deepEqual(left[1]?.subarray(SECTOR), Buffer.alloc(2 * SECTOR));
+});
+
 test("after a failed sync the page reads clean, the next sync does not mend it, and a power cut takes it", () => {
   const inode = new Inode(SECTOR);
   inode.write(Buffer.alloc(3 * SECTOR, "a"), 0);
@@ -148,10 +178,38 @@ test("forgetting what is clean shows what the platter has, and keeps what is sti
   inode.sync();
   inode.stray(0, Buffer.alloc(SECTOR, "x"));
   inode.stray(1, Buffer.alloc(SECTOR, "x"));
+  inode.stray(2, Buffer.alloc(SECTOR, "x"));
   inode.write(Buffer.from("b"), SECTOR);
+  inode.write(Buffer.alloc(SECTOR, "c"), 2 * SECTOR);
   assert.equal(inode.content().toString("latin1", 0, 3), "aaa");
   inode.forgetClean();
-  assert.equal(inode.content().toString(), `${"x".repeat(SECTOR)}b${"a".repeat(SECTOR - 1)}`);
+  assert.equal(inode.content().toString(), `${"x".repeat(SECTOR)}b${"a".repeat(SECTOR - 1)}${"c".repeat(SECTOR)}`);
+});
+
+test("bytes on both sides of a page's end, and holes, are as in one piece", () => {
+  const inode = new Inode(SECTOR);
+  inode.write(Buffer.from("begin"), 0);
+  inode.write(Buffer.alloc(200_000, "x"), 65_536 - 100);
+  inode.write(Buffer.from("end"), 400_000);
+  const expected = Buffer.alloc(400_003);
+  for (const [text, at] of [
+    ["begin", 0],
+    ["x".repeat(200_000), 65_436],
+    ["end", 400_000],
+  ] as const)
+    expected.write(text, at);
+  assert.ok(inode.content().equals(expected));
+  inode.sync();
+  inode.truncate(65_536 + 10);
+  inode.truncate(300_000);
+  assert.ok(inode.content().equals(Buffer.concat([expected.subarray(0, 65_546), Buffer.alloc(300_000 - 65_546)])));
+  assert.ok(
+    inode
+      .crash((bound) => (bound === 4 ? 1 : 0))
+      .content()
+      .equals(expected),
+    "the power went before the cut was synced",
+  );
 });
 
 test("appending megabytes copies each byte a few times at most", () => {

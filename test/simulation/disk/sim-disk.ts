@@ -78,9 +78,13 @@ export class SimDisk {
     return this.#image.paths();
   }
 
-  /** Whether these bytes of the file are there after any power cut; false when there is no such file. */
-  isDurable(path: string, from: number, to: number): boolean {
-    return this.#image.file(path)?.isDurable(from, to) ?? false;
+  /** These bytes of the file, if they are there after any power cut. */
+  durableBytes(path: string, from: number, to: number): Buffer | undefined {
+    const inode = this.#image.file(path);
+    if (inode?.isDurable(from, to) !== true) return undefined;
+    const bytes = Buffer.allocUnsafe(to - from);
+    inode.read(bytes, from);
+    return bytes;
   }
 
   get freeBytes(): number {
