@@ -9,7 +9,9 @@ import { type BenchResult, type NamedPhase, show } from "./result.js";
 import { Stage } from "./stage.js";
 import type { Place, Target } from "./workload.js";
 
-const SHOW_EVERY_MS = 250;
+const POLL_MS = 100;
+/** Twice as long as between two reports of a worker. */
+const SHOW_EVERY_MS = 500;
 
 export const NO_RECORDS: Totals = { acknowledged: 0, consumed: 0, missing: 0, failed: 0, firstFailure: undefined };
 
@@ -59,7 +61,8 @@ export async function watch(
     for (;;) {
       const leftMs = beginMs + ms - systemClock.monotonicMs();
       if (leftMs <= 0 || (await done?.()) === true) return;
-      await stage.wait(Math.min(SHOW_EVERY_MS, leftMs));
+      await stage.wait(Math.min(POLL_MS, leftMs));
+      if (systemClock.monotonicMs() - before.atMs < SHOW_EVERY_MS) continue;
       const [produce, consume] = [load.now("produce"), load.now("consume")];
       const now = { atMs: systemClock.monotonicMs(), produce: produce.records, consume: consume.records };
       const perSecond = (kind: "produce" | "consume"): string =>
