@@ -144,9 +144,16 @@ const SERVICE_NAMES = ["quire.v1.ProduceService", "quire.v1.FetchService", "quir
 
 const untyped = (handlers: object): UntypedServiceImplementation => handlers as UntypedServiceImplementation;
 
-/** Server reflection v1 (and v1alpha) over the same `.proto` files, with the fields' names as they stand there. */
+let reflection: ReflectionService | undefined;
+
+/** Server reflection v1 (and v1alpha) over the same `.proto` files, with the fields' names as they stand there. All servers of a process share it. */
 function addReflection(server: RpcServer): void {
+  reflection ??= createReflection();
+  reflection.addToServer(server as Server);
+}
+
+function createReflection(): ReflectionService {
   const files = loadSync([...publicProtoFiles], { includeDirs: [protoRoot], keepCase: true });
   const health = loadSync(healthProtoPath, { keepCase: true });
-  new ReflectionService({ ...files, ...health }, { services: [...SERVICE_NAMES, "grpc.health.v1.Health"] }).addToServer(server as Server);
+  return new ReflectionService({ ...files, ...health }, { services: [...SERVICE_NAMES, "grpc.health.v1.Health"] });
 }

@@ -1,0 +1,42 @@
+import type { Mode } from "../../test/simulation/run/plan.js";
+import type { Tally } from "../../test/simulation/run/tally.js";
+
+export type { Mode };
+
+export interface SeedRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+export interface Total {
+  readonly seeds: number;
+  readonly violations: number;
+  readonly tally: Tally;
+  readonly realMs?: number;
+}
+
+const HOUR_MS = 3_600_000;
+const figure = (value: number): string => Math.round(value).toLocaleString("en");
+
+/** One line of what was done. */
+export function summaryOf({ seeds, violations, tally, realMs }: Total): string {
+  const faults = Object.entries(tally.faults).sort(([, a], [, b]) => b - a);
+  const injected = faults.reduce((sum, [, count]) => sum + count, 0);
+  const byKind = faults.map(([kind, count]) => `${kind} ${figure(count)}`).join(", ");
+  const hours = tally.simulatedMs / HOUR_MS;
+  const pace = realMs === undefined ? "" : ` in ${figure(realMs / 1_000)} s`;
+  return (
+    `${figure(seeds)} seeds, ${hours.toFixed(2)} simulated hours${pace}, ${figure(tally.events)} events, ${figure(tally.elections)} elections, ` +
+    `${figure(injected)} faults (${byKind}), ${figure(tally.acknowledged)} acknowledgements checked, ${figure(tally.read)} records read, ${figure(violations)} violations`
+  );
+}
+
+export interface Failure {
+  readonly seed: number;
+  readonly mode: Mode;
+  readonly minutes: number;
+  readonly report: string;
+}
+
+export const reportOf = ({ seed, mode, minutes, report }: Failure): string =>
+  `VIOLATION in seed ${seed}\nreplay: npm run sim -- --seed ${seed} --mode ${mode} --minutes ${minutes}\n${report}`;

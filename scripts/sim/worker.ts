@@ -1,0 +1,32 @@
+/** Runs the seeds that its parent sends, one after the other. */
+import type { Mode } from "../../test/simulation/run/plan.js";
+import { Simulation } from "../../test/simulation/run/simulation.js";
+import type { Tally } from "../../test/simulation/run/tally.js";
+
+export interface Task {
+  readonly seed: number;
+  readonly mode: Mode;
+  readonly minutes: number;
+}
+
+export interface Answer {
+  readonly tally: Tally;
+  readonly hash: string;
+  /** What was violated, if anything was. */
+  readonly report: string | undefined;
+}
+
+process.on("message", (task: Task) => {
+  const answer = async (): Promise<Answer> => {
+    const { tally, hash, violation } = await new Simulation(task).run();
+    return { tally, hash, report: violation?.report() };
+  };
+  answer().then(
+    (result) => process.send?.(result),
+    (thrown: unknown) => {
+      console.error(thrown);
+      process.exit(1);
+    },
+  );
+});
+process.on("disconnect", () => process.exit(0));

@@ -1,0 +1,87 @@
+/** Gathers what the clients of a run saw, for the checkers. */
+import { crc32 } from "node:zlib";
+import type { AcksName } from "../../../src/base/record-batch.js";
+import { QuireError } from "../../../src/client/index.js";
+import type { FinalRead, History, Outcome, Poll, Seek, Send, Trim } from "../checkers/history.js";
+import type { World } from "../kernel/world.js";
+
+type Growing<T> = { -readonly [K in keyof T]: T[K] };
+
+export interface SendPlan {
+  readonly client: string;
+  readonly partition: string;
+  readonly value: string;
+  readonly digest: number;
+  readonly acks: AcksName;
+  readonly mayRepeat: boolean;
+  readonly call?: number;
+}
+
+export class Recorder {
+  readonly #world: World;
+  readonly #sends: Growing<Send>[] = [];
+  readonly #reads: (Seek | Poll)[] = [];
+  readonly #finalReads: FinalRead[] = [];
+  readonly #trims: Trim[] = [];
+  readonly #deleted = new Set<string>();
+  /** Sends without an outcome, of clients that live. */
+  readonly #open = new Map<string, Growing<Send>>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** A send begins; the returned function takes its outcome. Without one it stays unknown for ever. */
+  send(plan: SendPlan): (outcome: Outcome) => void {
+    const send: Growing<Send> = { ...plan, invoked: this.#world.nowMs, completed: Number.POSITIVE_INFINITY, outcome: { kind: "unknown" } };
+    this.#sends.push(send);
+    this.#open.set(plan.value, send);
+    return (outcome) => {
+      this.#open.delete(plan.value);
+      send.completed = this.#world.nowMs;
+      send.outcome = outcome;
+    };
+  }
+
+  /** A client died: nobody waits for what it sent. */
+  died(client: string): void {
+    for (const [value, send] of this.#open) if (send.client === client) this.#open.delete(value);
+  }
+
+  /** Values whose send nobody answered. */
+  open(): string[] {
+    return [...this.#open.keys()];
+  }
+
+  seek(seek: Omit<Seek, "kind">): void {
+    this.#reads.push({ kind: "seek", ...seek });
+  }
+
+  poll(poll: Omit<Poll, "kind" | "completed">): void {
+    this.#reads.push({ kind: "poll", completed: this.#world.nowMs, ...poll });
+  }
+
+  trimmed(partition: string, before: number): void {
+    this.#trims.push({ partition, before, committed: this.#world.nowMs });
+  }
+
+  finalRead(read: FinalRead): void {
+    this.#finalReads.push(read);
+  }
+
+  deleted(partition: string): void {
+    this.#deleted.add(partition);
+  }
+
+  history(): History {
+    return { sends: this.#sends, reads: this.#reads, finalReads: this.#finalReads, trims: this.#trims, deleted: [...this.#deleted] };
+  }
+}
+
+/** What is certain after a send that failed. */
+export function outcomeOf(thrown: unknown): Outcome {
+  const isUnknown = thrown instanceof QuireError && thrown.reason === "WRITE_OUTCOME_UNKNOWN";
+  return { kind: isUnknown ? "unknown" : "failed" };
+}
+
+export const digestOf = (key: string, value: Uint8Array): number => crc32(value, crc32(key));

@@ -1,0 +1,16 @@
+/** What happened in a run, counted; figures of many runs add up. */
+export interface Tally {
+  events: number;
+  simulatedMs: number;
+  acknowledged: number;
+  read: number;
+  elections: number;
+  faults: Record<string, number>;
+}
+
+export const emptyTally = (): Tally => ({ events: 0, simulatedMs: 0, acknowledged: 0, read: 0, elections: 0, faults: {} });
+
+export function addTally(to: Tally, more: Tally): void {
+  for (const key of ["events", "simulatedMs", "acknowledged", "read", "elections"] as const) to[key] += more[key];
+  for (const [kind, count] of Object.entries(more.faults)) to.faults[kind] = (to.faults[kind] ?? 0) + count;
+}
