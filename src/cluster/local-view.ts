@@ -35,9 +35,7 @@ export class LocalView implements ClusterView {
   #version = 1;
   #told = false;
   #ready = false;
-  #metadata: Pick<Replica, "leader" | "appliedIndex" | "log"> | undefined;
-  /** Where the local metadata log ended when the broker started. */
-  #replayThrough = 0;
+  #metadata: Pick<Replica, "current"> | undefined;
   #sortedTopics: readonly TopicState[] | undefined;
   #sortedBrokers: readonly BrokerState[] | undefined;
 
@@ -62,15 +60,12 @@ export class LocalView implements ClusterView {
   }
 
   /**
-   * True once, since the start, a leader of the metadata was heard, everything was applied that the local log held at the start,
-   * and this broker, with this disk, is a member. Without a leader nobody can tell which of those entries are committed.
+   * True once everything was applied here that was committed when a leader of the metadata was first heard, and this broker, with this disk, is
+   * a member. Before, what the local log holds may be older, or shorter if it was damaged: that a topic is not in it says nothing.
    */
   get ready(): boolean {
     if (this.#ready || this.#metadata === undefined) return this.#ready;
-    const { leader, appliedIndex, log } = this.#metadata;
-    // What was never committed may have been cut off since: then the log is shorter than it was.
-    const replayed = leader !== null && appliedIndex >= Math.min(this.#replayThrough, log.lastIndex);
-    this.#ready = replayed && this.#machine.state.brokers.get(this.self)?.incarnation === this.#incarnation;
+    this.#ready = this.#metadata.current && this.#machine.state.brokers.get(this.self)?.incarnation === this.#incarnation;
     return this.#ready;
   }
 
@@ -139,11 +134,11 @@ export class LocalView implements ClusterView {
     return () => this.#watchers.delete(changed);
   }
 
-  /** The local replica of the metadata was opened; another one when its log was damaged. Telling it twice does no harm. */
-  attachMetadata(replica: Pick<Replica, "leader" | "appliedIndex" | "log">): void {
+  /** The local replica of the metadata was opened; another one, with a blank state, when its log was damaged. Telling it twice does no harm. */
+  attachMetadata(replica: Pick<Replica, "current">): void {
     if (replica === this.#metadata) return;
     this.#metadata = replica;
-    this.#replayThrough = replica.log.lastIndex;
+    this.#ready = false;
   }
 
   /** Role, term, leader or `serving` of a replica of this broker changed. */

@@ -44,6 +44,8 @@ export class Reconciler {
   readonly #stored = new Map<ReplicaSetId, ReplicaId>();
   /** Settings each running replica was told last. */
   readonly #told = new Map<ReplicaSetId, LogSettings>();
+  /** The metadata's replica once it was current: its state only goes forward. Another one, begun anew after damage, is old again. */
+  #freshMetadata: Pick<Replica, "current"> | undefined;
   #unwatch: () => void = () => undefined;
   /** Last complaint about each set, so that the same one is not logged at every try. */
   readonly #complaints = new Map<ReplicaSetId, string>();
@@ -83,8 +85,9 @@ export class Reconciler {
     this.#metadataChanged({ all: true, brokers: true, replicaSets: [] });
   }
 
-  /** Role, term, leader or `serving` of a replica changed: who begins to lead looks after the configuration. */
-  leadershipChanged(replica: Pick<Replica, "replicaSetId" | "role" | "serving">): void {
+  /** Role, term, leader, `serving` or `current` of a replica changed: who begins to lead looks after the configuration. */
+  leadershipChanged(replica: Pick<Replica, "replicaSetId" | "role" | "serving" | "current">): void {
+    if (replica.replicaSetId === METADATA_REPLICA_SET && replica.current) this.#freshMetadata = replica;
     if (replica.role === "leader" && replica.serving) this.#work.add(replica.replicaSetId);
   }
 
@@ -164,7 +167,8 @@ export class Reconciler {
 
   #isFresh(): boolean {
     const metadata = this.#options.host.get(METADATA_REPLICA_SET);
-    return metadata !== undefined && metadata.leader !== null && metadata.appliedIndex >= metadata.commitIndex;
+    if (metadata?.current === true) this.#freshMetadata = metadata;
+    return metadata !== undefined && metadata === this.#freshMetadata;
   }
 
   async #start(id: ReplicaSetId, replicaId: ReplicaId): Promise<void> {

@@ -24,7 +24,7 @@ import {
 import { countVoters } from "./quorum.js";
 import { matchOf, onReplicated, onSnapshotSent } from "./replication.js";
 import { adoptTerm, restartTimer } from "./role.js";
-import { createState, isServing, type State, termOf } from "./state.js";
+import { createState, isCurrent, isServing, type State, termOf } from "./state.js";
 import type { Configuration, CoreOptions, Doubt, Effect, Event, HardState, InitialState, LogPosition, Member, Message, Role } from "./types.js";
 
 export interface Core<P = unknown> {
@@ -43,6 +43,8 @@ export interface Core<P = unknown> {
   readonly configuration: Configuration;
   /** Whether this replica leads and an entry of its own term has committed: only then may it serve. */
   readonly serving: boolean;
+  /** Whether everything is known here to be committed that was when its leader was first heard; for who leads the same as `serving`. */
+  readonly current: boolean;
   /** Whether `tick` events are needed now. True at first. */
   readonly ticking: boolean;
   /** What the log may still be missing. */
@@ -94,6 +96,9 @@ class ReplicaCore<P> implements Core<P> {
   }
   get serving(): boolean {
     return isServing(this.#state);
+  }
+  get current(): boolean {
+    return isCurrent(this.#state);
   }
   get ticking(): boolean {
     return this.#state.ticking;

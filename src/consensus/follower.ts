@@ -35,6 +35,7 @@ export function onAppend<P>(state: State<P>, from: Member, append: Append<P>): v
   setTicking(state, true);
   const { following, log } = state;
   const { previous, entries } = append;
+  if (following.leaderCommit === undefined || append.commit > following.leaderCommit) following.leaderCommit = append.commit;
   if (append.round > following.round) following.round = append.round;
   if (following.installing !== undefined) return;
   // What is committed here equals every later leader's log; only above it is there something to compare.

@@ -46,6 +46,7 @@ function forgetLeaderOf<P>({ following, commit }: State<P>): void {
   following.acknowledged = logIndex(0);
   following.answerDue = false;
   following.round = 0;
+  following.leaderCommit = undefined;
 }
 
 /** The leader lives: wait for a whole election timeout from now. */

@@ -20,6 +20,8 @@ export interface Following {
   answerDue: boolean;
   /** Highest round of this term's leader. */
   round: number;
+  /** The highest commit index in an append of this term's leader; undefined before the first. */
+  leaderCommit: LogIndex | undefined;
   /** Ticks since the leader was heard. */
   silentTicks: number;
   /** The leader's broker was reported down since: do not shield it, and stand soon. */
@@ -115,7 +117,16 @@ export function createState<P>(initial: InitialState, options: CoreOptions): Sta
     leader: null,
     commit,
     ticking: true,
-    following: { verified: commit, acknowledged: logIndex(0), answerDue: false, round: 0, silentTicks: 0, suspect: false, installing: undefined },
+    following: {
+      verified: commit,
+      acknowledged: logIndex(0),
+      answerDue: false,
+      round: 0,
+      leaderCommit: undefined,
+      silentTicks: 0,
+      suspect: false,
+      installing: undefined,
+    },
     campaign: { elapsedTicks: 0, timeoutTicks: 1, attempts: 0, votes: new Map(), unasked: undefined },
     voteDue: undefined,
     leadership: undefined,
@@ -150,6 +161,16 @@ export const isServing = <P>(state: State<P>): boolean => state.leadership !== u
 
 /** Whether term and vote in force are on disk, so that they may be answered with (rule 2). */
 export const isSaved = <P>({ hardState, saved }: State<P>): boolean => saved.term === hardState.term && saved.votedFor === hardState.votedFor;
+
+/**
+ * Whether it knows as committed all that its leader, when first heard, knew to be; and that leader had committed an entry of its own term,
+ * before which it may know of less than its predecessors did. A log that lost its end is shorter than what was committed, and does not know it.
+ */
+export function isCurrent<P>(state: State<P>): boolean {
+  const { leader, leadership, following, commit, log } = state;
+  if (leadership !== undefined) return isServing(state);
+  return leader !== null && following.leaderCommit !== undefined && commit >= following.leaderCommit && log.termAt(commit) === termOf(state);
+}
 
 /** Everything through `index` is committed. */
 export function commitThrough<P>(state: State<P>, index: LogIndex): void {

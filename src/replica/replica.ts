@@ -38,6 +38,7 @@ export class LocalReplica implements Replica {
   #stopped = false;
   #stopping: Promise<void> | undefined;
   #servingTold = false;
+  #currentTold = false;
 
   constructor(parts: ReplicaParts) {
     this.replicaSetId = parts.replicaSetId;
@@ -95,6 +96,9 @@ export class LocalReplica implements Replica {
   /** Applied, not only committed: after a restart the log is re-read first, and until then the state and the high watermark are older. */
   get serving(): boolean {
     return this.#works && this.#core.serving && this.#applier.appliedTerm === this.#core.term;
+  }
+  get current(): boolean {
+    return this.#works && this.#core.current && this.appliedIndex >= this.#core.commitIndex;
   }
   get commitIndex(): LogIndex {
     return this.#core.commitIndex;
@@ -382,11 +386,13 @@ export class LocalReplica implements Replica {
     this.#parts.host.ticking(this, this.ticking || (this.#works && this.role !== "leader" && this.#waiting.size > 0));
   }
 
-  /** `serving` follows from the core's state without an effect of its own. */
+  /** `serving` follows from the core's state without an effect of its own; so does `current`, of which others wait for the first time. */
   #tellServing(): void {
     const serving = this.serving;
-    if (serving === this.#servingTold) return;
+    const current = this.#currentTold || this.current;
+    if (serving === this.#servingTold && current === this.#currentTold) return;
     this.#servingTold = serving;
+    this.#currentTold = current;
     this.#parts.host.leadershipChanged(this);
     this.#changed();
   }

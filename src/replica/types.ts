@@ -55,6 +55,11 @@ export interface Replica {
   readonly configuration: Configuration;
   /** Whether this replica leads and an entry of its own term has committed and was applied: only then may it serve. */
   readonly serving: boolean;
+  /**
+   * Whether the state applied here includes everything that was committed when this replica first heard its leader. After a restart, and all the
+   * more after damage, it is older for a while, and what it lacks says nothing.
+   */
+  readonly current: boolean;
   readonly commitIndex: LogIndex;
   readonly appliedIndex: LogIndex;
   /** Offset just past the last committed record. Never goes back. */

@@ -285,6 +285,9 @@ export class FakeReplica implements Replica {
   get serving(): boolean {
     return this.role === "leader";
   }
+  get current(): boolean {
+    return this.leader !== null && this.appliedIndex >= this.#set.lastIndex;
+  }
   get term(): Term {
     return this.#set.term as Term;
   }

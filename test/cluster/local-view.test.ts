@@ -120,19 +120,19 @@ test("sets that are led by another broker than the preferred one are known witho
   assert.equal(view.leader(id(2)), undefined, "a deleted set has no leader any more");
 });
 
-test("the view is ready when a leader was heard, the old log was applied, and this disk is a member", () => {
+test("the view is ready once what its leader knew to be committed is applied, on this disk; and not with a new, blank state", () => {
   const { view } = setUp();
-  const log = { lastIndex: 8 };
-  const metadata = { leader: null as Replica["leader"], appliedIndex: 5, log };
+  const metadata = { current: false };
   assert.equal(view.ready, false);
-  view.attachMetadata(metadata as Parameters<LocalView["attachMetadata"]>[0]);
-  assert.equal(view.ready, false, "no leader");
-  metadata.leader = { nodeId: node(2), term: term(4) };
-  assert.equal(view.ready, false, "not applied");
-  log.lastIndex = 5;
-  assert.equal(view.ready, true, "the rest was cut off as never committed");
-  metadata.leader = null;
-  assert.equal(view.ready, true, "and stays so");
+  view.attachMetadata(metadata);
+  assert.equal(view.ready, false, "what the log holds may be old");
+  metadata.current = true;
+  assert.equal(view.ready, true);
+  metadata.current = false;
+  view.attachMetadata(metadata);
+  assert.equal(view.ready, true, "and stays so while leaders come and go");
+  view.attachMetadata({ current: false });
+  assert.equal(view.ready, false, "damaged and begun again, it knows of nothing");
 });
 
 test("a leadership change among ten thousand partitions costs no look at all of them", () => {

@@ -21,6 +21,7 @@ export class FakeReplica implements Replica {
   term: Term = term(3);
   leader: LeaderHint | null = null;
   serving = true;
+  current = true;
   commits = true;
   failure: Error | undefined;
   logStartOffset = offset(0);
