@@ -2,21 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { SeededRandom } from "../consensus/seeded-random.js";
 import type { Fault } from "./fault.js";
 
-/** Two brokers down leave a majority of so many. */
-const BROKERS_MIN = 5;
 const ONE_IN = 3;
 const BACK_MS = 12_000;
 const APART_MS_MAX = 2_000;
 
-interface Circumstances {
-  readonly brokers: number;
-  readonly chance: SeededRandom;
-}
-
 /** Any of them; now and then two, one while the other lasts. */
-export function pickFault(faults: readonly Fault[], { brokers, chance }: Circumstances): Fault | undefined {
+export function pickFault(faults: readonly Fault[], chance: SeededRandom): Fault | undefined {
   const one = chance.pick(faults);
-  if (one === undefined || brokers < BROKERS_MIN || !chance.oneIn(ONE_IN)) return one;
+  if (one === undefined || !chance.oneIn(ONE_IN)) return one;
   // Only of those that leave a majority when they are alone, and not two that take a copy each.
   const second = chance.pick(faults.filter((fault) => fault.servedMs !== undefined && !(fault.damages && one.damages)));
   return second === undefined || one.servedMs === undefined ? one : doubleFault(one, second);

@@ -86,7 +86,7 @@ class Run {
     if (this.#options.minutes === undefined) return yield* faults;
     const untilMs = this.#startMs + this.#options.minutes * MINUTE_MS;
     while (performance.now() < untilMs) {
-      const fault = pickFault(faults, { brokers: this.#options.brokers, chance: this.#chance });
+      const fault = pickFault(faults, this.#chance);
       // A fault that ends sooner or later than planned meets the cluster in another state.
       if (fault !== undefined) yield { ...fault, lastsMs: Math.round(fault.lastsMs * (0.1 + this.#chance.below(200) / 100)) };
     }
