@@ -33,14 +33,14 @@ export function showProgress({ what, totalBytes }: { what: string; totalBytes: n
   };
 }
 
-/** The same for work that takes a known time. */
-export interface TimedProgress {
-  /** @param text how it goes */
-  update(doneMs: number, text: string): void;
+/** The same for work of which only the done share is known. */
+export interface ShareProgress {
+  /** @param share from 0 to 1 @param text how it goes */
+  update(share: number, text: string): void;
   stop(): void;
 }
 
-export function showTimedProgress({ what, totalMs }: { what: string; totalMs: number }): TimedProgress {
+export function showShare({ what }: { what: string }): ShareProgress {
   if (process.stderr.isTTY !== true) return { update() {}, stop() {} };
   const bar = new progressBars.SingleBar({
     stream: process.stderr,
@@ -49,9 +49,21 @@ export function showTimedProgress({ what, totalMs }: { what: string; totalMs: nu
     barsize: 30,
     format: (options, params, payload: { text?: string }) => `${what}  ${progressBars.Format.BarFormat(params.progress, options)}  ${payload.text ?? ""}`,
   });
-  bar.start(Math.max(1, Math.round(totalMs)), 0, { text: "" });
+  bar.start(1, 0, { text: "" });
   return {
-    update: (doneMs, text) => bar.update(Math.round(Math.min(doneMs, totalMs)), { text }),
+    update: (share, text) => bar.update(Math.min(1, share), { text }),
     stop: () => bar.stop(),
   };
+}
+
+/** The same for work that takes a known time. */
+export interface TimedProgress {
+  /** @param text how it goes */
+  update(doneMs: number, text: string): void;
+  stop(): void;
+}
+
+export function showTimedProgress({ what, totalMs }: { what: string; totalMs: number }): TimedProgress {
+  const progress = showShare({ what });
+  return { update: (doneMs, text) => progress.update(doneMs / totalMs, text), stop: () => progress.stop() };
 }

@@ -35,12 +35,12 @@ export const benchCatchUp = (args: CatchUpArgs): Promise<void> =>
       const producedBytesPerSecond = (leadBytes(stage, follower) - grownFrom) / down.seconds;
       const observed: Observed[] = [];
       await follower.start();
-      const observe = (): boolean => {
+      const observe = (): number => {
         observed.push({ atMs: machineMonotonicMs(), behind: folderBytes(stage.dataFolder(follower.nodeId)), ahead: leadBytes(stage, follower) });
-        return caughtUp(observed, producedBytesPerSecond) !== undefined;
+        return caughtUp(observed, producedBytesPerSecond) === undefined ? sharePresent(observed) : 1;
       };
       const catching = await measure(stage, load, "catching up", () =>
-        watch(stage, load, { what: `broker ${follower.nodeId} catches up`, ms: CATCH_UP_MS_MAX, done: observe }),
+        watch(stage, load, { what: `broker ${follower.nodeId} catches up`, ms: CATCH_UP_MS_MAX, share: observe }),
       );
       const reached = caughtUp(observed, producedBytesPerSecond);
       return {
@@ -57,6 +57,12 @@ export const benchCatchUp = (args: CatchUpArgs): Promise<void> =>
 
 const caughtUp = (observed: readonly Observed[], bytesPerSecond: number): ReturnType<typeof catchUp> =>
   catchUp(observed, SLACK_BYTES + (bytesPerSecond * SLACK_MS) / 1e3);
+
+/** For people; never quite all. */
+const sharePresent = (observed: readonly Observed[]): number => {
+  const { behind, ahead } = observed.at(-1) ?? { behind: 0, ahead: 1 };
+  return Math.min(0.99, behind / Math.max(1, ahead));
+};
 
 /** The broker whose absence changes the least for those who produce: the one that leads the fewest partitions. */
 async function leastLeading(stage: Stage): Promise<BrokerProcess> {

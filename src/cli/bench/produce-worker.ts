@@ -2,6 +2,7 @@
 import { machineMonotonicMs, systemClock } from "../../base/system-ports.js";
 import { bytes, connect, type Quire, QuireError, type Topic } from "../../client/index.js";
 import { Payload } from "./payload.js";
+import { Schedule } from "./schedule.js";
 import { Tally } from "./tally.js";
 import type { ProduceJob } from "./worker-messages.js";
 
@@ -91,13 +92,12 @@ export class ProduceWorker {
   /** What is late is sent at once and counts from when it was due, so a stall is as long as it was (coordinated omission). */
   async #paced(topic: Topic<Uint8Array>, rate: number, beginMs: number): Promise<void> {
     const sampleEvery = Math.max(1, Math.ceil(this.#job.rate / SAMPLES_PER_SECOND));
+    const schedule = new Schedule(beginMs, rate);
     let sent = 0;
     const sendDue = (): void => {
-      const due = Math.floor(((machineMonotonicMs() - beginMs) * rate) / 1e3);
-      for (; sent < due; sent++) {
-        // Timers tick in milliseconds, and so does the schedule.
-        const dueMs = beginMs + Math.ceil(((sent + 1) * 1e3) / rate / TICK_MS) * TICK_MS;
+      for (const dueMs of schedule.due(machineMonotonicMs())) {
         this.#sendAside(topic, dueMs, sent % sampleEvery === 0);
+        sent += 1;
       }
     };
     await new Promise<void>((resolve) => {

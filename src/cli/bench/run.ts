@@ -2,7 +2,7 @@
 import { QuireError } from "../../base/errors.js";
 import { systemClock } from "../../base/system-ports.js";
 import { ExitCode } from "../exit-codes.js";
-import { showTimedProgress } from "../progress.js";
+import { showShare } from "../progress.js";
 import { interruption } from "../signals.js";
 import type { Load, Phase, Totals } from "./load.js";
 import { type BenchResult, type NamedPhase, show } from "./result.js";
@@ -48,19 +48,24 @@ const optionsOf = (args: Readonly<Record<string, unknown>>): Record<string, unkn
   return Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
 };
 
-/** Waits, showing what the load does, until the time is over or `done` says so. */
-export async function watch(
-  stage: Stage,
-  load: Load,
-  { what, ms, done }: { what: string; ms: number; done?: () => boolean | Promise<boolean> },
-): Promise<void> {
-  const progress = showTimedProgress({ what, totalMs: ms });
+interface Watch {
+  readonly what: string;
+  /** At most. */
+  readonly ms: number;
+  /** How much of the work is done, to 1: then it is over before the time is. Left out, only time counts. */
+  readonly share?: () => number;
+}
+
+/** Waits, showing what the load does. */
+export async function watch(stage: Stage, load: Load, { what, ms, share }: Watch): Promise<void> {
   const beginMs = systemClock.monotonicMs();
+  const done = (): number => share?.() ?? (systemClock.monotonicMs() - beginMs) / ms;
+  const progress = showShare({ what });
   let before = { atMs: beginMs, produce: load.now("produce").records, consume: load.now("consume").records };
   try {
     for (;;) {
       const leftMs = beginMs + ms - systemClock.monotonicMs();
-      if (leftMs <= 0 || (await done?.()) === true) return;
+      if (leftMs <= 0 || done() >= 1) return;
       await stage.wait(Math.min(POLL_MS, leftMs));
       if (systemClock.monotonicMs() - before.atMs < SHOW_EVERY_MS) continue;
       const [produce, consume] = [load.now("produce"), load.now("consume")];
@@ -68,7 +73,7 @@ export async function watch(
       const perSecond = (kind: "produce" | "consume"): string =>
         Math.round(((now[kind] - before[kind]) / Math.max(1, now.atMs - before.atMs)) * 1e3).toLocaleString("en");
       const latency = (produce.latency ?? consume.latency)?.p99.toFixed(1) ?? "–";
-      progress.update(now.atMs - beginMs, `${perSecond("produce")} acknowledged/s  ${perSecond("consume")} consumed/s  p99 ${latency} ms`);
+      progress.update(done(), `${perSecond("produce")} acknowledged/s  ${perSecond("consume")} consumed/s  p99 ${latency} ms`);
       before = now;
     }
   } finally {

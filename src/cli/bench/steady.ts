@@ -14,6 +14,8 @@ export async function steady(stage: Stage, jobs: readonly Job[], args: TimingArg
   return { phases: [phase], totals: await load.end() };
 }
 
+const FILL_MS_MAX = 3_600_000;
+
 /** Fills the topic, as fast as it can, with at least so many bytes of records. */
 export async function fill(
   stage: Stage,
@@ -22,7 +24,7 @@ export async function fill(
 ): Promise<{ readonly totals: Totals; readonly megabytesPerSecond: number | undefined }> {
   const load = await Load.start(stage, jobs);
   const phase = await measure(stage, load, "filling", () =>
-    watch(stage, load, { what: "filling", ms: Number.MAX_SAFE_INTEGER, done: () => load.now("produce").bytes >= bytes }),
+    watch(stage, load, { what: "filling", ms: FILL_MS_MAX, share: () => load.now("produce").bytes / bytes }),
   );
   return { totals: await load.end(), megabytesPerSecond: phase.acknowledged?.megabytesPerSecond };
 }

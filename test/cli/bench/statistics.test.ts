@@ -25,6 +25,16 @@ test("percentiles of latencies are those of the sorted samples, within a thousan
   );
 });
 
+test("the tails of many samples are told apart", () => {
+  const latencies = new Latencies();
+  latencies.addAll(Array.from({ length: 100_000 }, (_, at) => at + 1));
+  const { p50 = 0, p99 = 0, p999 = 0, max = 0 } = latencies.summary ?? {};
+  assert.deepEqual(
+    [p50, p99, p999, max].map((ms) => Math.round(ms * 10)),
+    [500, 990, 999, 1_000],
+  );
+});
+
 test("no samples make no summary, and samples out of range are counted at its ends", () => {
   assert.equal(new Latencies().summary, undefined);
   const latencies = new Latencies();

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { QuireError } from "../../../src/base/errors.js";
 import { Payload, STAMP_BYTES, stampOf } from "../../../src/cli/bench/payload.js";
+import { Schedule } from "../../../src/cli/bench/schedule.js";
 import { Tally } from "../../../src/cli/bench/tally.js";
 import { consumeJobs, placeOf, produceJobs, shares } from "../../../src/cli/bench/workload.js";
 
@@ -49,6 +50,29 @@ test("producers and their rate are spread over processes, never more of these th
   );
   assert.deepEqual(jobs[0]?.client, { acks: "quorum", lingerMs: 5 });
   assert.equal(produceJobs({ ...PRODUCING, processes: 9 }, TARGET).length, 1);
+});
+
+test("a rate is kept through a stall: what is late is due when it was, and nothing is left out or given twice", () => {
+  const schedule = new Schedule(100, 500);
+  assert.deepEqual([...schedule.due(99)], []);
+  assert.deepEqual([...schedule.due(104.5)], [102, 104]);
+  assert.deepEqual([...schedule.due(104.5)], []);
+  assert.deepEqual([...schedule.due(110)], [106, 108, 110]);
+  const fast = new Schedule(0, 3_000);
+  assert.deepEqual([...fast.due(2)], [1, 1, 1, 2, 2, 2]);
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 200_000 }), fc.array(fc.double({ min: 0, max: 50, noNaN: true }), { maxLength: 20 }), (perSecond, steps) => {
+      const paced = new Schedule(0, perSecond);
+      let nowMs = 0;
+      let count = 0;
+      for (const step of steps) {
+        nowMs += step;
+        count += [...paced.due(nowMs)].length;
+      }
+      const exactly = (Math.floor(nowMs) * perSecond) / 1e3;
+      assert.ok(Math.abs(count - Math.floor(exactly)) <= 1, `${count} of ${exactly}`);
+    }),
+  );
 });
 
 test("each partition is read by exactly one consumer", () => {
@@ -102,4 +126,6 @@ test("a tally gives out each latency once, and the longest pause of any partitio
   assert.equal(report.firstFailure, "BUFFER_FULL: full");
   assert.equal(Math.round(report.longestPauseMs), 990);
   assert.ok(tally.report({ asked: true }).longestPauseMs < 900, "told once");
+  tally.heard(2, nowMs - 5_000);
+  assert.ok(tally.report({ asked: true }).longestPauseMs >= 5_000, "nothing was heard of it since");
 });
