@@ -98,6 +98,15 @@ export class Observer {
     return this.#whyNot(hosts) === undefined;
   }
 
+  /**
+   * Whether all that has not come to rest may have halted for good: a power cut left the end of a log in doubt (rule 10), and with the disks
+   * that are lost besides, fewer voters are left to say what it was than an election needs. Safe, and not live; see README.
+   */
+  mayHaveHalted(hosts: readonly LocalHost[]): boolean {
+    const unsettled = [...bySet(hosts).values()].filter((replicas) => whyUnsettled(replicas.map(restingReplica)) !== undefined);
+    return unsettled.length > 0 && unsettled.every(isShortOfVoters);
+  }
+
   describe(hosts: readonly LocalHost[]): string[] {
     const why = this.#whyNot(hosts);
     const lines = why === undefined ? [] : [why];
@@ -303,4 +312,13 @@ function restingReplica(replica: LocalReplica): RestingReplica {
   const isInDoubt = log.doubt !== undefined;
   const matchOf: RestingReplica["matchOf"] = (id) => replica.matchOf(id);
   return { replicaId, role, term, commitIndex, appliedIndex, highWatermark, serving, configuration, failure, lastIndex: log.lastIndex, isInDoubt, matchOf };
+}
+
+/** Whether voters in doubt and voters that are gone are more than the set can do without, and at least one is in doubt. */
+function isShortOfVoters(replicas: readonly LocalReplica[]): boolean {
+  const [newest] = [...replicas].sort((a, b) => b.commitIndex - a.commitIndex);
+  if (newest === undefined) return false;
+  const { voters, w, r } = newest.configuration;
+  const sound = voters.filter(({ replicaId }) => replicas.some((replica) => replica.replicaId === replicaId && replica.log.doubt === undefined));
+  return sound.length < Math.max(w, r) && replicas.some(({ log }) => log.doubt !== undefined);
 }

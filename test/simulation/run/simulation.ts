@@ -116,11 +116,15 @@ export class Simulation {
     const mustLive = this.plan.mode === "within";
     for (const client of clients) client.end();
     const isAnswered = await this.until(() => clients.every(({ isDone }) => isDone), CALM_MS);
-    if (mustLive && !isAnswered) throw this.#stuck("every request is answered or refused");
+    if (mustLive && !isAnswered && !this.observer.mayHaveHalted(this.#hosts())) throw this.#stuck("every request is answered or refused");
     for (const client of clients) client.crash();
     finalReads.begin();
     const isRead = await this.until(() => finalReads.isDone, CALM_MS);
     if (!mustLive) return;
+    if (!isRead && this.observer.mayHaveHalted(this.#hosts())) {
+      this.tally.halted += 1;
+      return;
+    }
     if (!isRead) throw this.#stuck("every partition has a leader and can be read");
     if (!(await this.until(() => this.observer.allAgree(this.#hosts()), CALM_MS))) throw this.#stuck("all replicas agree");
     await this.#during(this.observer.concludes(this.#hosts(), this.recorder.open()));
