@@ -16,12 +16,13 @@
  * @property {number} wipes
  * @property {number} damages
  * @property {number} torn
+ * @property {boolean} earlyVotes whether votes are given one by one
  * @property {readonly string[]} dropped rules
  * @property {string} [shows] the invariant that must break; the only one that is checked then
  */
 
 /** @type {Omit<Run, "name" | "replicas" | "sets" | "first">} */
-const none = { holds: true, module: "Quorum", targets: [], terms: 3, entries: 2, changes: 0, wipes: 0, damages: 0, torn: 0, dropped: [] };
+const none = { holds: true, module: "Quorum", targets: [], terms: 3, entries: 2, changes: 0, wipes: 0, damages: 0, torn: 0, earlyVotes: false, dropped: [] };
 
 /** @param {number} n */
 const letters = (n) => "abcdefg".slice(0, n);
@@ -112,7 +113,7 @@ const rules = [
 const changes = [
   ...threes.map((now) => changing([now, ...threes.filter((other) => other !== now)])),
   changing([set(abc, 2, 2), set("abd", 2, 2)]),
-  changing([set(abc, 2, 2), set("abcd", 3, 3)]),
+  changing([set(abc, 2, 2), set("abcd", 3, 3)], { earlyVotes: true, name: "votes one by one" }),
   changing([set(abc, 2, 2), set("ab", 2, 2)]),
   changing([set(abc, 2, 2), set("ad", 2, 2)]),
 ];
@@ -124,6 +125,8 @@ const changesWithout = [
   changing([set(abc, 2, 2), set("ad", 2, 2)], { holds: false, name: "in one step", dropped: [...steps, "6 single steps overlap"] }),
   changing([set(abc, 2, 2), set(abc, 1, 3)], { holds: false, name: "joint left early", dropped: ["6 a joint configuration commits before it is left"] }),
   changing([set(abc, 2, 2), set(abc, 2, 3), set(abc, 1, 3)], { name: "raise, then lower", dropped: steps }),
+  changing([set(abc, 2, 2), set(abc, 1, 3)], { name: "joint, but before a commit of the own term", dropped: ["6 a change follows a commit of the own term"] }),
+  changing([set(abc, 2, 2), set(abc, 2, 3), set(abc, 1, 3)], { name: "joint, but several at a time", dropped: ["6 one change at a time"] }),
   changing([set(abc, 2, 2), set(abc, 2, 3), set(abc, 1, 3)], {
     holds: false,
     name: "raise and lower at once",
@@ -139,6 +142,11 @@ const changesWithout = [
   }),
 ];
 
+const votes = [
+  fixed(3, 2, 2, { terms: 2, earlyVotes: true, name: "votes one by one" }),
+  fixed(3, 1, 3, { terms: 2, earlyVotes: true, name: "votes one by one" }),
+];
+
 const faults = [
   fixed(3, 2, 2, { name: "one wiped disk", wipes: 1 }),
   fixed(3, 2, 2, { name: "one damaged disk", damages: 1 }),
@@ -147,12 +155,12 @@ const faults = [
 ];
 
 /** @type {readonly Run[]} */
-export const defaultRuns = [...rules, ...changesWithout, ...safety, ...faults, ...changes];
+export const defaultRuns = [...rules, ...changesWithout, ...safety, ...votes, ...faults, ...changes];
 
 /** @type {readonly Run[]} */
 export const largeRuns = [
   ...valid(3, { entries: 3 }),
   ...valid(4, { terms: 2 }),
-  fixed(5, 3, 3, { terms: 2 }),
+  fixed(5, 3, 3, { terms: 2, earlyVotes: true, name: "votes one by one" }),
   fixed(3, 2, 2, { name: "two torn logs, one damaged disk", damages: 1, torn: 2 }),
 ];

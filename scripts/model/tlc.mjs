@@ -93,14 +93,14 @@ function moduleOf({ module, sets, replicas }) {
 }
 
 /** @param {import("./runs.mjs").Run} run */
-function settingsOf({ module, replicas, sets, first, targets, terms, entries, changes, wipes, damages, torn, dropped, shows }) {
+function settingsOf({ module, replicas, sets, first, targets, terms, entries, changes, wipes, damages, torn, earlyVotes, dropped, shows }) {
   const quoted = (/** @type {readonly string[]} */ texts) => `{${texts.map((text) => `"${text}"`).join(", ")}}`;
   const own =
     module === "PreVote"
       ? [`W = ${sets[first]?.w} R = ${sets[first]?.r}`]
       : [
           `Nobody = Nobody Sets <- TheSets First = "${first}" Targets = ${quoted(targets)}`,
-          `MaxLog = ${entries} MaxChanges = ${changes} MaxWipes = ${wipes} MaxDamages = ${damages} MaxTorn = ${torn}`,
+          `MaxLog = ${entries} MaxChanges = ${changes} MaxWipes = ${wipes} MaxDamages = ${damages} MaxTorn = ${torn} EarlyVotes = ${earlyVotes ? "TRUE" : "FALSE"}`,
           "VIEW Seen",
         ];
   return [

@@ -21,11 +21,13 @@ CONSTANTS
   MaxWipes,     \* disks replaced by blank ones
   MaxDamages,   \* disks that lose entries they had synced
   MaxTorn,      \* restarts that cannot tell whether a torn tail had been synced
+  EarlyVotes,   \* whether votes are given one by one; otherwise all of an election at once (README.md says when that is the same)
   Dropped       \* rules not kept
 
 VARIABLES
   term, vote,   \* in force, and on disk before anything that rests on them is said
   saved,        \* what is on disk of them, in runs that drop that rule
+  early,        \* of a candidate: who voted for it so far; their votes are on their way, or there
   leads,        \* who leads: the process that was elected still runs, in that term
   log,          \* what the replica goes by: entries [term, config], on disk or not
   disk,         \* what is certainly on its disk, an old tail that it truncated since included
@@ -39,7 +41,7 @@ VARIABLES
   doubt,        \* rule 10: Whole, or [kind, boot, answers, goal]
   faults        \* how many of each bounded fault happened
 
-vars == <<term, vote, saved, leads, log, disk, match, commit, sent, leaders, committed, gone, heard, doubt, faults>>
+vars == <<term, vote, saved, early, leads, log, disk, match, commit, sent, leaders, committed, gone, heard, doubt, faults>>
 
 Term == 1..MaxTerm
 Keeps(rule) == rule \notin Dropped
@@ -108,10 +110,11 @@ Without(f, out) == IF out \cap DOMAIN f = {} THEN f ELSE [i \in DOMAIN f \ out |
 
 With(f, i, v) == [j \in DOMAIN f \cup {i} |-> IF j = i THEN v ELSE f[j]]
 
-(* Replica i is in term t with vote v, and leads no more. *)
+(* Replica i is in term t with vote v, and neither stands nor leads any more. *)
 Enter(i, t, v) ==
   /\ term' = [term EXCEPT ![i] = t]
   /\ vote' = [vote EXCEPT ![i] = v]
+  /\ early' = Without(early, {i})
   /\ leads' = leads \ {i}
   /\ commit' = Without(commit, {i})
   /\ match' = Without(match, {i})
@@ -153,19 +156,16 @@ Grants(i, c, t) ==
   /\ AcceptsLog(i, LastOf(log[c]))
 
 (*
- * Replica c wins the election of term t by the votes of who. Pre-votes, timers and transfers only say when somebody stands;
- * here that is at any time. A no-op begins the term if there is room for it: a leader without one commits nothing, but must be
- * a rightful one.
+ * Replica c begins term t as its leader. A no-op comes first if there is room for it: a leader without one commits nothing, but
+ * must be a rightful one.
  *)
-Elect(c, t, who) ==
+Lead(c, t, voters) ==
   LET first == IF Len(log[c]) < MaxLog THEN Append(log[c], Entry(t, <<>>)) ELSE log[c]
-      lost == leads \cap who
-  IN  /\ \A i \in who \ {c} : Grants(i, c, t)
-      /\ term' = [i \in Replica |-> IF i \in who THEN t ELSE term[i]]
-      /\ vote' = [i \in Replica |-> IF i \in who THEN c ELSE vote[i]]
-      /\ leads' = (leads \ who) \cup {c}
-      /\ commit' = With(Without(commit, lost), c, 0)
-      /\ match' = With(Without(match, lost), c, NoMatch)
+      out == {c} \cup voters
+  IN  /\ early' = Without(early, out)
+      /\ leads' = (leads \ voters) \cup {c}
+      /\ commit' = With(Without(commit, out), c, 0)
+      /\ match' = With(Without(match, out), c, NoMatch)
       /\ log' = [log EXCEPT ![c] = first]
       /\ sent' = [sent EXCEPT ![t] = first]
       /\ leaders' = [leaders EXCEPT ![t] = @ \cup {c}]
@@ -180,10 +180,40 @@ Electorates(c) ==
 
 Newest == CHOOSE t \in {term[i] : i \in Replica} : \A i \in Replica : term[i] <= t
 
-(* Only the order of terms matters, so none is left out (README.md). *)
+(* Pre-votes, timers and transfers say when somebody stands: here at any time. Only the order of terms matters, so none is left out. *)
+TermsFor(c) == IF c \in gone \/ ~MayStand(c) \/ InDoubt(c) THEN {} ELSE (term[c] + 1)..Min(Newest + 1, MaxTerm)
+
+(* Replica c stands, and who vote for it. *)
+Elect(c, t, who) ==
+  /\ \A i \in who \ {c} : Grants(i, c, t)
+  /\ term' = [i \in Replica |-> IF i \in who THEN t ELSE term[i]]
+  /\ vote' = [i \in Replica |-> IF i \in who THEN c ELSE vote[i]]
+  /\ Lead(c, t, who)
+
 Stand(c) ==
-  /\ c \notin gone /\ MayStand(c) /\ ~InDoubt(c)
-  /\ \E t \in (term[c] + 1)..Min(Newest + 1, MaxTerm) : \E who \in Electorates(c) : Elect(c, t, who)
+  /\ \E t \in TermsFor(c) : term' = [term EXCEPT ![c] = t]
+  /\ vote' = [vote EXCEPT ![c] = c]
+  /\ early' = With(early, c, {c})
+  /\ leads' = leads \ {c}
+  /\ commit' = Without(commit, {c})
+  /\ match' = Without(match, {c})
+  /\ UNCHANGED <<saved, log, disk, sent, leaders, committed, gone, heard, doubt, faults>>
+
+Vote(i, c) ==
+  /\ i \notin early[c] /\ \E who \in Electorates(c) : early[c] \cup {i} \subseteq who
+  /\ Grants(i, c, term[c])
+  /\ term' = [term EXCEPT ![i] = term[c]]
+  /\ vote' = [vote EXCEPT ![i] = c]
+  /\ early' = [Without(early, {i}) EXCEPT ![c] = @ \cup {i}]
+  /\ leads' = leads \ {i}
+  /\ commit' = Without(commit, {i})
+  /\ match' = Without(match, {i})
+  /\ UNCHANGED <<saved, log, disk, sent, leaders, committed, gone, heard, doubt, faults>>
+
+Win(c) ==
+  /\ early[c] \in Electorates(c)
+  /\ Lead(c, term[c], {})
+  /\ UNCHANGED <<term, vote>>
 
 -----------------------------------------------------------------------------
 (* Replication *)
@@ -192,7 +222,7 @@ Add(l, config) ==
   /\ Len(log[l]) < MaxLog
   /\ log' = [log EXCEPT ![l] = Append(@, Entry(term[l], config))]
   /\ sent' = [sent EXCEPT ![term[l]] = log'[l]]
-  /\ UNCHANGED <<term, vote, saved, leads, disk, match, commit, leaders, committed, gone, heard, doubt, faults>>
+  /\ UNCHANGED <<term, vote, saved, early, leads, disk, match, commit, leaders, committed, gone, heard, doubt, faults>>
 
 Propose(l) == l \in leads /\ Add(l, <<>>)
 
@@ -222,6 +252,7 @@ Acknowledge(i, l, k) ==
       /\ Matches(i, t, k)
       /\ term' = [term EXCEPT ![i] = t]
       /\ vote' = [vote EXCEPT ![i] = IF t > term[i] THEN Nobody ELSE @]
+      /\ early' = Without(early, {i})
       /\ leads' = leads \ {i}
       /\ match' = [Without(match, {i}) EXCEPT ![l] = m]
       /\ disk' = [disk EXCEPT ![i] = IF Keeps("2 entries on disk before acknowledged") THEN Synced(i, k) ELSE @]
@@ -242,7 +273,7 @@ Commit(l, k) ==
       /\ disk' = [disk EXCEPT ![l] = IF self /\ Keeps("2 the leader counts what it synced") THEN Synced(l, k) ELSE @]
       /\ commit' = [commit EXCEPT ![l] = k]
       /\ committed' = Longer(l, k)
-      /\ UNCHANGED <<term, vote, saved, leads, log, match, sent, leaders, gone, heard, doubt, faults>>
+      /\ UNCHANGED <<term, vote, saved, early, leads, log, match, sent, leaders, gone, heard, doubt, faults>>
 
 -----------------------------------------------------------------------------
 (* Changing voters, W and R *)
@@ -327,14 +358,14 @@ AskLeader(d, l) ==
   /\ d # l /\ d \notin gone /\ InDoubt(d) /\ l \in leads /\ doubt[d].goal.term < term[l]
   /\ LET index == IF Keeps("10 doubt ends where the leader's log does") THEN Len(log[l]) ELSE Common(log[l], disk[l])
      IN  doubt' = [doubt EXCEPT ![d].goal = [term |-> term[l], index |-> index]]
-  /\ UNCHANGED <<term, vote, saved, leads, log, disk, match, commit, sent, leaders, committed, gone, heard, faults>>
+  /\ UNCHANGED <<term, vote, saved, early, leads, log, disk, match, commit, sent, leaders, committed, gone, heard, faults>>
 
 (* Voter v says where its log ends, from a term above all in which d may have acknowledged what it lost. *)
 AskVoter(d, v) ==
   /\ d # v /\ d \notin gone /\ v \notin gone /\ InDoubt(d) /\ v \in Voters(Config(log[d]))
   /\ LET t == IF Keeps("10 answers come from a newer term") THEN Max(term[v], Max(term[d], doubt[d].boot + 1)) ELSE term[v]
      IN  /\ t <= MaxTerm
-         /\ IF t > term[v] THEN v \notin leads /\ Follow(v, t) ELSE UNCHANGED <<term, vote, leads, commit, match>>
+         /\ IF t > term[v] THEN v \notin leads /\ Follow(v, t) ELSE UNCHANGED <<term, vote, early, leads, commit, match>>
          /\ doubt' = [doubt EXCEPT ![d].answers[v] = [kind |-> Kind(v), term |-> t, last |-> LastOf(log[v]), config |-> Config(log[v])]]
   /\ UNCHANGED <<saved, log, disk, sent, leaders, committed, gone, heard, faults>>
 
@@ -353,7 +384,7 @@ EndDoubt(d) ==
   /\ \/ RepairedByLeader(d) /\ disk' = [disk EXCEPT ![d] = Synced(d, doubt[d].goal.index)]
      \/ HasFloor(d) /\ AtLeast(LastOf(log[d]), Floor(d)) /\ disk' = [disk EXCEPT ![d] = log[d]]
   /\ doubt' = Without(doubt, {d})
-  /\ UNCHANGED <<term, vote, saved, leads, log, match, commit, sent, leaders, committed, gone, heard, faults>>
+  /\ UNCHANGED <<term, vote, saved, early, leads, log, match, commit, sent, leaders, committed, gone, heard, faults>>
 
 -----------------------------------------------------------------------------
 
@@ -361,6 +392,7 @@ Init ==
   /\ term = [i \in Replica |-> 0]
   /\ vote = [i \in Replica |-> Nobody]
   /\ saved = IF Keeps("2 term and vote on disk before told") THEN None ELSE [i \in Replica |-> [term |-> 0, vote |-> Nobody]]
+  /\ early = None
   /\ leads = {}
   /\ log = [i \in Replica |-> <<>>]
   /\ disk = [i \in Replica |-> <<>>]
@@ -375,8 +407,11 @@ Init ==
   /\ faults = [wipes |-> 0, damages |-> 0, torn |-> 0]
 
 Next ==
+  \/ IF EarlyVotes
+     THEN \/ \E c \in Replica : Stand(c)
+          \/ \E c \in DOMAIN early : Win(c) \/ \E i \in Replica \ {c} : Vote(i, c)
+     ELSE \E c \in Replica : \E t \in TermsFor(c) : \E who \in Electorates(c) : Elect(c, t, who)
   \/ \E i \in Replica :
-       \/ Stand(i)
        \/ Propose(i)
        \/ \E t \in Max(term[i], 1)..MaxTerm : \E k \in 1..Len(sent[t]) : Accept(i, t, k)
        \/ \E l \in leads : \E k \in (match[l][i] + 1)..Len(log[i]) : Acknowledge(i, l, k)
@@ -428,10 +463,10 @@ Alive == Replica \ gone
 
 Seen ==
   LET past(t) == \A i \in Alive : term[i] > t \/ i \in leaders[t]
-      settled(t) == \A i \in Alive : term[i] >= t
+      settled(t) == \A i \in Alive : term[i] >= t /\ ~(i \in DOMAIN early /\ term[i] = t)
   IN  << term,
          [i \in Replica |-> IF settled(term[i]) THEN Nobody ELSE vote[i]],
-         saved, leads, log, disk, match, commit,
+         saved, early, leads, log, disk, match, commit,
          [t \in Term |-> IF past(t) THEN <<>> ELSE sent[t]],
          [t \in Term |-> IF past(t) THEN {} ELSE leaders[t]],
          [k \in DOMAIN committed |-> [committed[k] EXCEPT !.by = IF settled(@) THEN 0 ELSE @]],
