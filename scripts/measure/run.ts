@@ -153,11 +153,35 @@ async function memory(bytes: number): Promise<void> {
   });
 }
 
+/** Many partitions at once, each with its own log and its own groups of writes; 5,000 keys, so that every batch is small. */
+async function partitionFlood(partitions: number, records: number): Promise<void> {
+  await onStage(async ({ cluster, quire }) => {
+    const topic = quire.topic<string>("flood");
+    const bytes = records * 1_000;
+    let sent = 0;
+    const key = (): string => `key-${sent++ % 5_000}`;
+    await topic.create({ partitions, replicas: 3 });
+    say(`peak memory: ${partitions.toLocaleString("en")} partitions`, memoryOf(cluster));
+    await topic.sendAll(values(bytes, 1_000), { key });
+    say("peak memory: a producer that never waits, over all of them", memoryOf(cluster));
+    cluster.broker(3).signal("SIGKILL");
+    await cluster.broker(3).gone();
+    await topic.sendAll(values(bytes, 1_000), { key });
+    say("peak memory: the same with a dead follower", memoryOf(cluster));
+    await cluster.broker(3).start();
+    await untilWhole(cluster.addresses, 3, WHOLE_MS);
+    say("peak memory: when it is back", memoryOf(cluster));
+  });
+}
+
 const STAGES: Readonly<Record<string, () => Promise<void>>> = {
   "first-record": firstRecord,
   failover: () => failover(10),
   restart: () => restart(2_000 * MIB),
-  memory: () => memory(600 * MIB),
+  memory: async () => {
+    await memory(600 * MIB);
+    await partitionFlood(1_000, 200_000);
+  },
 };
 
 const wanted = process.argv.slice(2);
