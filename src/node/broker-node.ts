@@ -1,6 +1,6 @@
 import type { DiskRoom } from "../base/disk-room.js";
 import { METADATA_REPLICA_SET, type NodeId, nodeId, type ReplicaSetId } from "../base/ids.js";
-import { limits, timing } from "../base/limits.js";
+import { limits } from "../base/limits.js";
 import type { Logger } from "../base/ports.js";
 import { LocalDataPlane } from "../broker/data-plane.js";
 import { PartitionState } from "../broker/partition-state.js";
@@ -19,6 +19,7 @@ import { type HostOptions, LocalHost } from "../replica/host.js";
 import type { Replica } from "../replica/types.js";
 import type { GrpcFormationPeers } from "../rpc/peer-formation.js";
 import { PeerNetwork } from "../rpc/peer-network.js";
+import { peerTimingOf } from "../rpc/peer-protocol.js";
 import { PublicServer } from "../rpc/server.js";
 import type { LogSettings } from "../storage/log.js";
 import type { Disk } from "./disk.js";
@@ -90,6 +91,7 @@ export class BrokerNode {
       clock,
       random,
       logger: logger.child({ part: "peers" }),
+      timing: peerTimingOf(config.timing),
     });
     this.#own = new OwnLeaderships(clock, (changes) => this.network.announceLeaderships(changes));
     this.host = this.#createHost();
@@ -218,7 +220,9 @@ export class BrokerNode {
   #createHost(): LocalHost {
     const { self, disk, logger, config, observer } = this.#options;
     const { clock, random } = this.#options.ports;
-    const ticks = (ms: number): number => Math.max(1, Math.round(ms / timing.tickMs));
+    // The coarsest clock that is exact: an awake replica costs something at each tick.
+    const tickMs = Object.values(config.timing).reduce(greatestCommonDivisor);
+    const ticks = (ms: number): number => ms / tickMs;
     const options: HostOptions = {
       self: self.nodeId,
       store: disk.folder.store,
@@ -228,7 +232,7 @@ export class BrokerNode {
       random,
       logger: logger.child({ part: "replica" }),
       takesRecords: (bytes) => disk.space.takes(bytes),
-      tickMs: timing.tickMs,
+      tickMs,
       core: {
         heartbeatTicks: ticks(config.timing.heartbeatMs),
         electionTicks: ticks(config.timing.electionTimeoutMs),
@@ -320,6 +324,8 @@ export class BrokerNode {
     });
   }
 }
+
+const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
 
 const topicDefaultsOf = ({ topics, produce }: Config): TopicSettings => ({
   retentionMs: topics.retentionMs,

@@ -9,7 +9,7 @@ import { type Hello, PROTOCOL_VERSION } from "./peer-codec.js";
 import { type IncomingCall, IncomingStream, type IncomingStreamOwner, type Told } from "./peer-incoming-stream.js";
 import { PeerLink, type PeerNetworkEvents } from "./peer-link.js";
 import { checkHello } from "./peer-outgoing-stream.js";
-import { checkPeerTiming, type PeerTiming, peerTiming, type StreamKind } from "./peer-protocol.js";
+import { checkPeerTiming, type PeerTiming, type StreamKind } from "./peer-protocol.js";
 
 export interface PeerNetworkOptions {
   readonly self: { readonly nodeId: NodeId; readonly clusterId: string; readonly incarnation: string };
@@ -18,8 +18,7 @@ export interface PeerNetworkOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** For tests. */
-  readonly timing?: PeerTiming;
+  readonly timing: PeerTiming;
 }
 
 export interface PeerAddress {
@@ -51,7 +50,7 @@ export class PeerNetwork implements Peers, IncomingStreamOwner {
 
   constructor(options: PeerNetworkOptions) {
     this.#options = options;
-    this.#timing = options.timing ?? peerTiming;
+    this.#timing = options.timing;
     checkPeerTiming(this.#timing);
     this.#tickedMs = options.clock.monotonicMs();
     this.#ticker = options.clock.every(this.#timing.heartbeatMs, () => this.#tick());

@@ -58,7 +58,17 @@ export interface PeerTiming {
   readonly backoffMsMax: number;
 }
 
-export const peerTiming: PeerTiming = { heartbeatMs: 150, silentMs: 1_000, cutMs: 3_000, handshakeMs: 2_000, backoffMsMin: 50, backoffMsMax: 1_000 };
+/** A peer that is silent as long as a leader may be is as good as gone; all else follows from that. */
+export function peerTimingOf({ heartbeatMs, electionTimeoutMs }: { readonly heartbeatMs: number; readonly electionTimeoutMs: number }): PeerTiming {
+  return {
+    heartbeatMs: Math.floor(Math.min(1.5 * heartbeatMs, electionTimeoutMs / 3)),
+    silentMs: electionTimeoutMs,
+    cutMs: 3 * electionTimeoutMs,
+    handshakeMs: 2 * electionTimeoutMs,
+    backoffMsMin: 50,
+    backoffMsMax: electionTimeoutMs,
+  };
+}
 
 export function checkPeerTiming(timing: PeerTiming): void {
   assert(timing.heartbeatMs * 3 <= timing.silentMs, "three heartbeats fit into the time after which a peer is silent");

@@ -9,7 +9,7 @@ import { systemClock, systemRandom } from "../../src/base/system-ports.js";
 import type { Leadership } from "../../src/cluster/view.js";
 import type { ReplicaEnvelope } from "../../src/replica/types.js";
 import { PeerNetwork } from "../../src/rpc/peer-network.js";
-import { type PeerTiming, peerService, peerTiming } from "../../src/rpc/peer-protocol.js";
+import { type PeerTiming, peerService, peerTimingOf } from "../../src/rpc/peer-protocol.js";
 import { createPeerHandlers } from "../../src/rpc/peer-service.js";
 import { WideServer } from "../../src/rpc/wide-server.js";
 import { peerServerOptions } from "../../src/wire/channel-options.js";
@@ -70,7 +70,7 @@ export async function startBroker(id: number, options: TestBrokerOptions = {}): 
     clock: systemClock,
     random: systemRandom,
     logger: recordingLogger(warnings),
-    timing: options.timing ?? peerTiming,
+    timing: options.timing ?? peerTimingOf({ heartbeatMs: 100, electionTimeoutMs: 1_000 }),
   });
   const server = new WideServer(peerServerOptions);
   const refuse = (): never => {

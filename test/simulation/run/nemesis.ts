@@ -106,7 +106,7 @@ export class Nemesis {
     }
     const rotten = this.#chance.pick([...this.#rotten]);
     if (rotten !== undefined && this.#chance.oneIn(3)) this.#replaceDisk(rotten);
-    world.after(LOOK_AFTER_MS, "operator looks", () => this.#lookAfter());
+    world.after(LOOK_AFTER_MS * this.#plan.pace, "operator looks", () => this.#lookAfter());
   }
 
   #processFaults() {
@@ -129,7 +129,7 @@ export class Nemesis {
         const client = this.#chance.pick(clients);
         if (client === undefined) return false;
         client.crash();
-        this.#simulation.world.after(this.#chance.between(10, 5_000), "client restart", () => client.start());
+        this.#simulation.world.after(this.#ms(10, 5_000), "client restart", () => client.start());
         return true;
       },
     };
@@ -145,7 +145,7 @@ export class Nemesis {
       for (const name of names) (this.#chance.oneIn(2) ? a : b).push(name);
       return [a, b];
     };
-    const heals = (): void => void world.after(this.#chance.between(200, 20_000), "heal", () => faults.heal());
+    const heals = (): void => void world.after(this.#ms(200, 20_000), "heal", () => faults.heal());
     const pair = (): [string, string] => [this.#chance.pick(everybody) ?? "", this.#chance.pick(hosts) ?? ""];
     return {
       partition: () => {
@@ -174,19 +174,19 @@ export class Nemesis {
       },
       delays: () => {
         const [a, b] = pair();
-        faults.delay(a, b, this.#chance.between(1, 2_000));
-        world.after(this.#chance.between(100, 10_000), "heal", () => faults.delay(a, b, 0));
+        faults.delay(a, b, this.#ms(1, 2_000));
+        world.after(this.#ms(100, 10_000), "heal", () => faults.delay(a, b, 0));
       },
       "slow link": () => {
         const [a, b] = pair();
         faults.slow(a, b, this.#chance.between(1, 1_000));
-        world.after(this.#chance.between(100, 10_000), "heal", () => faults.slow(a, b, 100_000));
+        world.after(this.#ms(100, 10_000), "heal", () => faults.slow(a, b, 100_000));
       },
       reset: () => faults.reset(...pair()),
       messages: () => {
         const rate = (): number => this.#chance.below(100);
         faults.messages({ drop: rate(), duplicate: rate(), reorder: rate(), replay: rate() });
-        world.after(this.#chance.between(500, 10_000), "heal", () => faults.messages({ drop: 0, duplicate: 0, reorder: 0, replay: 0 }));
+        world.after(this.#ms(500, 10_000), "heal", () => faults.messages({ drop: 0, duplicate: 0, reorder: 0, replay: 0 }));
       },
     };
   }
@@ -198,7 +198,7 @@ export class Nemesis {
       "slow disk": () =>
         this.#withAny(({ disk }) => {
           disk.speed.slowness = this.#chance.between(2, 200);
-          world.after(this.#chance.between(500, 10_000), "heal", () => {
+          world.after(this.#ms(500, 10_000), "heal", () => {
             disk.speed.slowness = 1;
           });
         }),
@@ -206,7 +206,7 @@ export class Nemesis {
         this.#withAny(({ disk }) => {
           const before = disk.capacityBytes;
           disk.capacityBytes = before - disk.freeBytes + this.#chance.below(2 * MIB);
-          world.after(this.#chance.between(500, 20_000), "heal", () => {
+          world.after(this.#ms(500, 20_000), "heal", () => {
             disk.capacityBytes = Math.max(disk.capacityBytes, 64 * MIB);
           });
         }),
@@ -254,14 +254,14 @@ export class Nemesis {
     const { process } = broker;
     if (process === undefined || process.isPaused) return;
     process.pause();
-    this.#simulation.world.after(this.#chance.between(50, 10_000), then, () => {
+    this.#simulation.world.after(this.#ms(50, 10_000), then, () => {
       if (then === "kill" && process.isAlive) broker.process?.die();
       else process.resume();
     });
   }
 
   #startSoon(broker: SimBroker): void {
-    this.#simulation.world.after(this.#chance.between(1, this.#isOver ? 100 : DOWN_MS_MAX), "broker start", () => {
+    this.#simulation.world.after(this.#ms(1, this.#isOver ? 100 : DOWN_MS_MAX), "broker start", () => {
       if (broker.isRunning) return;
       if (this.#toWipe.delete(broker)) {
         this.#simulation.observer.lost(broker.machine);
@@ -275,6 +275,11 @@ export class Nemesis {
     this.#rotten.delete(broker);
     this.#toWipe.add(broker);
     broker.process?.die();
+  }
+
+  /** A time at the cluster's pace. */
+  #ms(min: number, max: number): number {
+    return this.#chance.between(min, max) * this.#plan.pace;
   }
 
   #running(): SimBroker[] {

@@ -80,6 +80,8 @@ const isOneOf = (kinds: readonly WeatherKind[], kind: WeatherKind): boolean => k
 export interface Plan {
   readonly mode: Mode;
   readonly brokers: number;
+  /** The cluster's timing settings, and the pace of everything else, are so many times the default: slow clusters cover more time with less. */
+  readonly pace: number;
   readonly racks: number;
   readonly topics: readonly TopicPlan[];
   readonly producers: readonly ProducerPlan[];
@@ -92,12 +94,14 @@ export interface Plan {
 
 export interface PlanOptions {
   readonly mode: Mode;
+  /** At the default pace; longer for slower clusters. */
   readonly minutes: number;
 }
 
 export function planOf(chance: Chance, { mode, minutes }: PlanOptions): Plan {
+  const pace = chance.pick([1, 1, 4, 10, 20, 20]) ?? 1;
   const brokers = chance.pick([3, 3, 3, 3, 3, 4, 5, 5, 7]) ?? 3;
-  const topics = Array.from({ length: 1 + chance.below(2) }, (_, at) => topicOf(chance, `topic-${at}`, brokers));
+  const topics = Array.from({ length: 1 + chance.below(2) }, (_, at) => topicOf(chance, `topic-${at}`, { brokers, pace }));
   const pick = (): TopicPlan => chance.pick(topics) ?? (topics[0] as TopicPlan);
   const metadata = { replicas: brokers, w: Math.floor(brokers / 2) + 1, r: Math.floor(brokers / 2) + 1 };
   const losable = Math.min(...[metadata, ...topics].map(losableDisks));
@@ -105,13 +109,14 @@ export function planOf(chance: Chance, { mode, minutes }: PlanOptions): Plan {
   return {
     mode,
     brokers,
+    pace,
     racks: chance.pick([1, 1, 2, 3]) ?? 1,
     topics,
-    producers: Array.from({ length: 1 + chance.below(3) }, () => producerOf(chance, pick())),
-    readers: Array.from({ length: 1 + chance.below(2) }, () => ({ topic: pick().name, sessionMs: chance.between(2_000, 60_000) })),
-    weather: weatherOf(chance, mode, damagedDisksMax),
+    producers: Array.from({ length: 1 + chance.below(3) }, () => producerOf(chance, pick(), pace)),
+    readers: Array.from({ length: 1 + chance.below(2) }, () => ({ topic: pick().name, sessionMs: chance.between(2_000, 60_000) * pace })),
+    weather: weatherOf(chance, { mode, damagedDisksMax, pace }),
     damagedDisksMax,
-    faultsMs: minutes * 60_000,
+    faultsMs: minutes * 60_000 * pace,
   };
 }
 
@@ -125,31 +130,31 @@ export function quorumsOf(replicas: number): { w: number; r: number }[] {
 /** How many disks a replica set can lose for ever and still have every record, and elect a leader, and commit. */
 export const losableDisks = ({ replicas, w, r }: Pick<TopicPlan, "replicas" | "w" | "r">): number => Math.min(w - 1, replicas - Math.max(w, r));
 
-function topicOf(chance: Chance, name: string, brokers: number): TopicPlan {
+function topicOf(chance: Chance, name: string, { brokers, pace }: Pick<Plan, "brokers" | "pace">): TopicPlan {
   const replicas = chance.oneIn(3) ? 1 + chance.below(brokers) : Math.min(3, brokers);
   const majority = Math.floor(replicas / 2) + 1;
   const { w, r } = (chance.oneIn(2) ? chance.pick(quorumsOf(replicas)) : undefined) ?? { w: majority, r: majority };
-  const retention = chance.oneIn(2) ? { segmentAgeMs: 1_000 + chance.below(10_000), retentionMs: 5_000 + chance.below(60_000) } : undefined;
+  const retention = chance.oneIn(2) ? { segmentAgeMs: (1_000 + chance.below(10_000)) * pace, retentionMs: (5_000 + chance.below(60_000)) * pace } : undefined;
   return { name, partitions: 1 + chance.below(3), replicas, w, r, retention };
 }
 
-const producerOf = (chance: Chance, topic: TopicPlan): ProducerPlan => ({
+const producerOf = (chance: Chance, topic: TopicPlan, pace: number): ProducerPlan => ({
   topic: topic.name,
   acks: chance.oneIn(5) ? "leader" : "quorum",
   retryUnknown: chance.oneIn(2),
-  pauseMs: chance.between(30, 1_000),
+  pauseMs: chance.between(30, 1_000) * pace,
   recordsPerCall: chance.pick([1, 1, 1, 5, 20]) ?? 1,
   bytesMax: chance.pick([100, 100, 1_000, 20_000]) ?? 100,
 });
 
 /** Each run has a weather of its own: some kinds often, some seldom, some never. */
-function weatherOf(chance: Chance, mode: Mode, damagedDisksMax: number): Weather {
+function weatherOf(chance: Chance, { mode, damagedDisksMax, pace }: Pick<Plan, "mode" | "damagedDisksMax" | "pace">): Weather {
   const weather: Partial<Record<WeatherKind, number>> = {};
   for (const kind of WEATHER_KINDS) {
     const isPossible = mode === "beyond" || !(isOneOf(DECEPTIVE, kind) || (damagedDisksMax === 0 && isOneOf(DESTRUCTIVE, kind)));
     // Drawn in any case, so that a possible kind more or less changes nothing for the others.
     const comes = chance.oneIn(3);
-    const seconds = 3 * 20 ** chance.fraction();
+    const seconds = 3 * 20 ** chance.fraction() * pace;
     if (comes && isPossible) weather[kind] = seconds;
   }
   return weather;

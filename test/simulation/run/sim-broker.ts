@@ -21,6 +21,7 @@ export interface SimBrokerOptions {
   readonly nodeId: number;
   readonly founders: number;
   readonly racks: number;
+  readonly pace: number;
   readonly observer: Observer;
   /** Told when its process is gone, whatever the reason. */
   readonly onGone: (broker: SimBroker) => void;
@@ -120,7 +121,7 @@ export class SimBroker {
   }
 }
 
-function configOf({ nodeId, founders, racks }: SimBrokerOptions): Config {
+function configOf({ nodeId, founders, racks, pace }: SimBrokerOptions): Config {
   const peers = Array.from({ length: founders }, (_, at) => `${at + 1}@b${at + 1}:${PEER_PORT}`).join(",");
   return resolve({
     flags: {
@@ -130,7 +131,11 @@ function configOf({ nodeId, founders, racks }: SimBrokerOptions): Config {
       "peer-listen": `b${nodeId}:${PEER_PORT}`,
       peers,
       rack: racks > 1 ? `rack-${nodeId % racks}` : "",
-      "retention-check-ms": "1s",
+      "timing-heartbeat-ms": `${100 * pace}`,
+      "timing-election-timeout-ms": `${1_000 * pace}`,
+      "timing-suspicion-ms": `${150 * pace}`,
+      "timing-quiesce-ms": `${3_000 * pace}`,
+      "retention-check-ms": `${1_000 * pace}`,
       "disk-reserve-bytes": "1MiB",
       "cache-bytes-max": "8MiB",
     },

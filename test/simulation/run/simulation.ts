@@ -84,10 +84,10 @@ export class Simulation {
 
   /** Runs until `condition` holds. False when it did not within the time. */
   async until(condition: () => boolean, withinMs: number): Promise<boolean> {
-    const end = this.world.nowMs + withinMs;
+    const end = this.world.nowMs + withinMs * this.plan.pace;
     while (!condition()) {
       if (this.world.nowMs >= end) return false;
-      await this.world.run(this.world.nowMs + STEP_MS);
+      await this.world.run(this.world.nowMs + STEP_MS * this.plan.pace);
     }
     return true;
   }
@@ -149,7 +149,7 @@ export class Simulation {
     return new Violation({
       invariant: "liveness",
       subject: what,
-      expected: `within ${CALM_MS / 1_000} s after the last fault`,
+      expected: `within ${(CALM_MS * this.plan.pace) / 1_000} s after the last fault`,
       seen: "it did not happen",
       evidence: [...this.observer.describe(this.#hosts()), ...this.world.trace.lines().slice(-20)],
     });
@@ -166,6 +166,7 @@ export class Simulation {
           nodeId: at + 1,
           founders: plan.brokers,
           racks: plan.racks,
+          pace: plan.pace,
           observer,
           onGone: (broker) => this.#nemesis.gone(broker),
           onEnd: (broker, why) => this.#nemesis.ended(broker, why),
@@ -180,17 +181,28 @@ export class Simulation {
       const name = `p${at + 1}`;
       const topic = plan.topics.find((each) => each.name === producer.topic) ?? (plan.topics[0] as Plan["topics"][number]);
       const options = { name, plan: producer, topic, chance: world.random(`client ${name}`), recorder };
-      const connect = { acks: producer.acks, retryUnknown: producer.retryUnknown, deliveryTimeoutMs: 20_000 };
+      const connect = { acks: producer.acks, retryUnknown: producer.retryUnknown, ...paced(plan.pace, 20_000) };
       return new SimClient({ world, network, name, brokers, connect, work: (life) => produce(life, options) });
     });
     const readers = plan.readers.map((reader, at) => {
       const name = `r${at + 1}`;
       const options = { name, plan: reader, chance: world.random(`client ${name}`), recorder };
-      return new SimClient({ world, network, name, brokers, work: (life) => consume(life, options) });
+      return new SimClient({ world, network, name, brokers, connect: paced(plan.pace, 30_000), work: (life) => consume(life, options) });
     });
     return [...producers, ...readers];
   }
 }
+
+/** The client's times at the cluster's pace. */
+const paced = (pace: number, deliveryTimeoutMs: number) => ({
+  deliveryTimeoutMs: deliveryTimeoutMs * pace,
+  requestTimeoutMs: Math.min(300_000, 10_000 * pace),
+  stallMs: 1_000 * pace,
+  retryDelayMsMax: 1_000 * pace,
+  silenceMs: 12_500 * pace,
+  keepaliveTimeMs: 3_000 * pace,
+  keepaliveTimeoutMs: 3_000 * pace,
+});
 
 const crashed = (thrown: unknown): Violation => {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
