@@ -52,7 +52,8 @@ interface PendingCut {
 /**
  * Brings a log's state to its files: one write and one sync under way, whatever was appended meanwhile is the next
  * group. A group never spans two segments, and a segment is begun only when everything before it is synced; so bad
- * bytes anywhere but in the last group of the last segment are damage, never an interrupted write.
+ * bytes anywhere but in the last group of the last segment are damage, never an interrupted write. The first group of a segment is
+ * reported when a checkpoint on disk names the segment: one that nothing knows of could be lost without a trace (safety.md, rule 10).
  *
  * Order within the pump: what was truncated leaves the files before anything newer is written; then groups.
  */
@@ -68,7 +69,8 @@ export class GroupCommit {
   #groupPosition = 0;
   #segment: Segment | undefined;
   #file: OpenFile | undefined;
-  #folderIsDirty = false;
+  /** No checkpoint names the segment that is written to: nothing in it counts yet. */
+  #isUnnamed = false;
   #isDirty = false;
   #isDeferred = false;
   #isBusy = false;
@@ -236,7 +238,7 @@ export class GroupCommit {
       this.#written = { index: group.last, place: group.end };
       window.writtenIndex = group.last;
     }
-    if (settings().flush === "batch") {
+    if (settings().flush === "batch" || this.#isUnnamed) {
       this.#sync(isWanted ? group : undefined);
       return;
     }
@@ -253,26 +255,36 @@ export class GroupCommit {
     assert(this.#file !== undefined, "what is not synced is in an open file");
     this.#file.sync((error) => {
       if (error !== null || this.#failure !== undefined) return this.#next(error ?? undefined);
-      if (!this.#folderIsDirty) return this.#isSynced(report);
-      this.#options.files.syncFolder(this.#options.folder).then(
-        () => {
-          this.#folderIsDirty = false;
-          this.#isSynced(report);
-        },
-        (folderError: Error) => this.#next(folderError),
-      );
+      if (this.#isUnnamed) return this.#run(this.#nameSegment(report));
+      this.#isSynced();
+      if (this.#bytesSinceCheckpoint >= Math.max(CHECKPOINT_EVERY_BYTES, CHECKPOINT_SHARE * this.#options.checkpoint.size)) this.#checkpointSoon();
+      this.#reportGroup(report);
+      return this.#next();
     });
   }
 
-  #isSynced(report: Group | undefined): void {
+  /** The checkpoint follows the file's name, which must be there whatever happens: a segment that is named and missing is damage. */
+  async #nameSegment(report: Group | undefined): Promise<void> {
+    const { files, folder, checkpoint } = this.#options;
+    await files.syncFolder(folder);
+    if (this.#failure !== undefined) return;
+    this.#isSynced();
+    this.#bytesSinceCheckpoint = 0;
+    await checkpoint.write();
+    this.#isUnnamed = false;
+    if (this.#failure === undefined) this.#reportGroup(report);
+  }
+
+  #isSynced(): void {
     this.#isDirty = false;
     this.#durable = { ...this.#written, group: this.#groupNumber };
     this.#groupNumber += 1;
     this.#groupPosition = 0;
     this.syncs += 1;
-    if (this.#bytesSinceCheckpoint >= Math.max(CHECKPOINT_EVERY_BYTES, CHECKPOINT_SHARE * this.#options.checkpoint.size)) this.#checkpointSoon();
-    if (report !== undefined && this.#written.index >= report.first) this.#report(logIndex(Math.min(report.last, this.#written.index)));
-    this.#next();
+  }
+
+  #reportGroup(group: Group | undefined): void {
+    if (group !== undefined && this.#written.index >= group.first) this.#report(logIndex(Math.min(group.last, this.#written.index)));
   }
 
   #report(index: LogIndex): void {
@@ -303,10 +315,9 @@ export class GroupCommit {
     if (complete !== undefined && begins) {
       await openSegments.saveIndex(folder, complete);
       if (complete !== state.head) complete.index = undefined;
-      this.#checkpointSoon();
     }
     this.#file = await files.open(`${folder}/${segmentName(segment.first)}`, begins ? "create" : "write");
-    if (begins) this.#folderIsDirty = true;
+    this.#isUnnamed = begins;
   }
 
   async #closeFile(): Promise<void> {

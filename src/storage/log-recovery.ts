@@ -1,15 +1,15 @@
 import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import type { FrameHeader } from "../base/frame-codec.js";
-import type { LogIndex } from "../base/ids.js";
+import { indexPlus, type LogIndex } from "../base/ids.js";
 import { KIB } from "../base/limits.js";
 import type { Doubt } from "../consensus/types.js";
 import { CHECKPOINT_FORMAT, CHECKPOINT_NAME, type Checkpoint, encodeCheckpoint, FAILED_NAME } from "./checkpoint.js";
-import { type Files, type OpenFile, readFully, replaceFile, syncFile } from "./files.js";
+import { type Files, type OpenFile, readFully, replaceFile, syncFile, writeFile } from "./files.js";
 import type { Durable } from "./group-commit.js";
 import { LogState } from "./log-state.js";
 import { OffsetIndex } from "./offset-index.js";
-import { doubtAfter, isPlausible, judgeHeader, provesDamage, type ScanPoint } from "./recovery.js";
+import { doubtAfter, isPlausible, judgeHeader, mergeDoubts, provesDamage, type ScanPoint } from "./recovery.js";
 import { decodeSegmentHeader, firstIndexesOf, indexName, SEGMENT_HEADER_BYTES, type SegmentStart, segmentName } from "./segment.js";
 import { findHeaders, type ScanEnd, scanFrames } from "./segment-scan.js";
 
@@ -125,14 +125,35 @@ export class LogRecovery {
   /**
    * Makes the folder agree with the state. What is kept is synced first: entries that a former process wrote and never synced
    * are read back from memory and would be taken for safe. Then the checkpoint with the doubt; only then bytes go.
-   * Says whether the checkpoint on disk is that of the state.
+   * Says whether the checkpoint on disk is that of the state. A failed sync leaves the mark that one of a running log leaves (rule 11).
    */
   async finish(doubt: Doubt | undefined, isCheckpointDue: boolean): Promise<boolean> {
+    await this.#syncTail(doubt);
+    const hasGarbage = this.#isTailCut || this.#removed.size > 0 || this.#names.includes(FAILED_NAME);
+    if (!isCheckpointDue && !hasGarbage && this.doubt === undefined && !this.#isHeadUnnamed) return !this.#isTailUnsynced;
+    const image = this.#image(doubt);
+    await this.#orMark(image, () => replaceFile(this.#files, this.#folder, CHECKPOINT_NAME, encodeCheckpoint(image)));
+    if (hasGarbage) await this.#orMark(image, () => this.#removeGarbage());
+    return true;
+  }
+
+  /** What of it a former process had synced and acknowledged is not known: when this sync fails, all of it is in doubt. */
+  async #syncTail(doubt: Doubt | undefined): Promise<void> {
     const { head } = this.state;
-    if (this.#isTailUnsynced && head !== undefined) await withFile(this.#files, this.#path(head.first), "write", syncFile);
-    if (this.#isTailUnsynced) await this.#files.syncFolder(this.#folder);
-    if (!isCheckpointDue && !this.#isTailCut && this.#removed.size === 0 && this.doubt === undefined) return !this.#isTailUnsynced;
-    await replaceFile(this.#files, this.#folder, CHECKPOINT_NAME, encodeCheckpoint(this.#image(doubt)));
+    if (!this.#isTailUnsynced || head === undefined) return;
+    const checkpoint = this.#checkpoint;
+    const from = indexPlus(checkpoint.segments.at(-1)?.last ?? checkpoint.logStart.index, 1);
+    const without = mergeDoubts(doubt, { kind: "damaged", from }) as Doubt;
+    await withFile(this.#files, this.#path(head.first), "write", (file) =>
+      this.#orMark({ ...checkpoint, group: this.#groupMax, doubt: without }, async () => {
+        await syncFile(file);
+        await this.#files.syncFolder(this.#folder);
+      }),
+    );
+  }
+
+  async #removeGarbage(): Promise<void> {
+    const { head } = this.state;
     for (const first of this.#removed) {
       await this.#files.remove(this.#path(first));
       await this.#files.remove(`${this.#folder}/${indexName(first)}`);
@@ -143,7 +164,15 @@ export class LogRecovery {
     }
     await this.#files.remove(`${this.#folder}/${FAILED_NAME}`);
     await this.#files.syncFolder(this.#folder);
-    return true;
+  }
+
+  async #orMark(mark: Checkpoint, step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      await writeFile(this.#files, `${this.#folder}/${FAILED_NAME}`, encodeCheckpoint(mark), { sync: false }).catch(() => undefined);
+      throw error;
+    }
   }
 
   /** The log ends before these segments. With a reason, that is a doubt; one that was found earlier says more. */
@@ -193,6 +222,12 @@ export class LogRecovery {
     this.#isTailUnsynced = true;
     this.#group = header.group;
     this.#groupMax = Math.max(this.#groupMax, header.group);
+  }
+
+  /** The former process ended before a checkpoint named the segment; from now on its entries count. */
+  get #isHeadUnnamed(): boolean {
+    const { head } = this.state;
+    return head !== undefined && this.#checkpoint.segments.at(-1)?.first !== head.first;
   }
 
   get #point(): ScanPoint {

@@ -96,7 +96,8 @@ export class OpenSegments {
   }
 
   async #load(folder: string, segment: Segment, file: OpenFile): Promise<OffsetIndex> {
-    const bytes = await this.#files.readAll(`${folder}/${indexName(segment.first)}`);
+    // It can be rebuilt, so one that cannot be read is as good as none.
+    const bytes = await this.#files.readAll(`${folder}/${indexName(segment.first)}`).catch(() => undefined);
     const saved = bytes === undefined ? undefined : (decodeCheckedJson(bytes) as SavedIndex | undefined);
     const start = { index: segment.first, offset: segment.baseOffset, position: SEGMENT_HEADER_BYTES };
     if (saved?.first === segment.first && saved.last === segment.last && saved.bytes === segment.bytes) return new OffsetIndex(start, saved.numbers);

@@ -18,6 +18,7 @@ import { indexName, segmentName } from "./segment.js";
 import type { TailCache, TailWindow } from "./tail-cache.js";
 
 export interface SegmentedLogOptions {
+  /** `PatientFiles`, so that an error that passes is not taken for damage, and one that stays is. */
   readonly files: Files;
   /** Of this log alone; made if need be. */
   readonly folder: string;
@@ -34,10 +35,21 @@ export interface SegmentedLogOptions {
   readonly bootId: string;
 }
 
-/** Opens or creates a log in files. @throws QuireError DATA_FOLDER_MISMATCH when a newer release wrote it */
+/**
+ * Opens or creates a log in files.
+ *
+ * @throws QuireError DATA_FOLDER_MISMATCH when a newer release wrote it; LOG_CORRUPT, which `onDamaged` is told too, when its files
+ * cannot be read at all
+ */
 export async function openSegmentedLog(options: SegmentedLogOptions): Promise<SegmentedLog> {
-  return new SegmentedLog(options, await openLog(options));
+  const opened = await openLog(options).catch((error: unknown) => {
+    if (isDamage(error)) options.callbacks.onDamaged?.(error);
+    throw error;
+  });
+  return new SegmentedLog(options, opened);
 }
+
+const isDamage = (error: unknown): error is QuireError => error instanceof QuireError && error.reason === "LOG_CORRUPT";
 
 /** The log port over segment files; what it promises is said there. One object per replica, opened with `openSegmentedLog`. */
 export class SegmentedLog implements Log {
@@ -276,14 +288,14 @@ export class SegmentedLog implements Log {
         const found = await read();
         if (epoch === this.#epoch) return found;
       } catch (error) {
-        if (epoch === this.#epoch) throw this.#told(readFailure(error));
+        if (epoch === this.#epoch) throw this.#told(error);
       }
       if (this.#closing !== undefined) throw new QuireError("SHUTTING_DOWN", "the log is being closed");
     }
   }
 
   #told(error: unknown): unknown {
-    if (error instanceof QuireError && error.reason === "LOG_CORRUPT" && this.#closing === undefined) this.#options.callbacks.onDamaged?.(error);
+    if (isDamage(error) && this.#closing === undefined) this.#options.callbacks.onDamaged?.(error);
     return error;
   }
 
@@ -346,10 +358,4 @@ export class SegmentedLog implements Log {
       details: { index: from, logStart: this.logStart.index },
     });
   }
-}
-
-/** What the disk cannot give back is as lost as what it gives back wrong. */
-function readFailure(error: unknown): unknown {
-  if (!(error instanceof Error) || !("code" in error) || error.code !== "EIO") return error;
-  return new QuireError("LOG_CORRUPT", `a log cannot be read: ${error.message}; check the disk; the other replicas have what is lost here`, { cause: error });
 }

@@ -2,6 +2,7 @@ import type { Clock } from "../base/ports.js";
 import type { Files } from "./files.js";
 import type { Log, LogCallbacks, LogSettings } from "./log.js";
 import { OpenSegments } from "./open-segments.js";
+import { PatientFiles } from "./patient-files.js";
 import type { ReplicaRecord, ReplicaStore } from "./replica-store.js";
 import { openSegmentedLog } from "./segmented-log.js";
 import { TailCache } from "./tail-cache.js";
@@ -24,6 +25,7 @@ const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 /** All logs of one broker: a folder for each, one memory budget for all. */
 export class SegmentedLogs {
   readonly #options: SegmentedLogsOptions;
+  readonly #files: Files;
   readonly #tailCache: TailCache;
   readonly #openSegments: OpenSegments;
   #bootId: Promise<string> | undefined;
@@ -31,7 +33,8 @@ export class SegmentedLogs {
   constructor(options: SegmentedLogsOptions) {
     this.#options = options;
     this.#tailCache = new TailCache(options.cacheBytes);
-    this.#openSegments = new OpenSegments(options.files, OPEN_SEGMENTS_MAX);
+    this.#files = new PatientFiles(options.files, options.clock);
+    this.#openSegments = new OpenSegments(this.#files, OPEN_SEGMENTS_MAX);
   }
 
   /**
@@ -39,7 +42,8 @@ export class SegmentedLogs {
    * any other whose log is missing has lost it.
    */
   async open(record: ReplicaRecord, settings: LogSettings, callbacks: LogCallbacks): Promise<Log> {
-    const { files, clock, store } = this.#options;
+    const { clock, store } = this.#options;
+    const files = this.#files;
     this.#bootId ??= readBootId(files);
     const { term } = await store.hardState(record.replicaSetId);
     const [tailCache, openSegments, folder, bootId] = [this.#tailCache, this.#openSegments, this.#folderOf(record), await this.#bootId];

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { logIndex, offset, term } from "../../src/base/ids.js";
+import type { Clock } from "../../src/base/ports.js";
+import { systemClock } from "../../src/base/system-ports.js";
 import { FAILED_NAME } from "../../src/storage/checkpoint.js";
 import { type Fault, FaultyFiles, type Operation } from "../support/faulty-files.js";
 import { frames } from "../support/frames.js";
@@ -10,6 +12,15 @@ const onSegments =
   (operation: Operation, fault: Fault) =>
   (called: Operation, path: string): Fault | undefined =>
     called === operation && path.endsWith(".log") ? fault : undefined;
+
+/** A clock whose pauses are over in the next turn. */
+const hurriedClock = (): Clock => ({
+  ...systemClock,
+  after: (_, run) => {
+    setImmediate(run);
+    return { cancel() {} };
+  },
+});
 
 const turns = async (count: number): Promise<void> => {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
@@ -113,15 +124,76 @@ test("a write that comes short is continued", async () => {
   assert.deepEqual(await again.log.read(logIndex(1), logIndex(5), 10_000), frames(1, 5));
 });
 
-test("what the disk cannot read is LOG_CORRUPT, and is read when it can again", async () => {
+test("a read error that passes is waited for; one that stays is LOG_CORRUPT, told once per read", async () => {
   const files = new FaultyFiles();
-  const { log, settled } = await openTestLog({ files, cacheBytes: 0 });
+  const { log, settled, damages } = await openTestLog({ files, cacheBytes: 0, clock: hurriedClock() });
   log.append(frames(1, 5));
   await settled();
+  let errors = 3;
+  files.fault = (operation) => (operation === "read" && errors-- > 0 ? { code: "EIO" } : undefined);
+  assert.equal((await log.read(logIndex(1), logIndex(5), 10_000)).length, 5);
+  assert.deepEqual([errors, damages], [-1, []]);
   files.fault = onSegments("read", { code: "EIO" });
   await assert.rejects(log.read(logIndex(1), logIndex(5), 10_000), { reason: "LOG_CORRUPT" });
+  assert.equal(damages.length, 1);
   files.fault = () => undefined;
   assert.equal((await log.read(logIndex(1), logIndex(5), 10_000)).length, 5);
+});
+
+test("a segment that is gone when it is read is damage", async () => {
+  const files = new FaultyFiles();
+  const { log, settled, damages } = await openTestLog({ files, cacheBytes: 0, settings: { segmentBytes: 500 } });
+  log.append(frames(1, 12));
+  await settled();
+  files.lose("/data/log/00000000000000000001.log");
+  await assert.rejects(log.read(logIndex(1), logIndex(1), 1), { reason: "LOG_CORRUPT" });
+  assert.equal(damages.length, 1);
+  assert.equal((await log.read(logIndex(12), logIndex(12), 1)).length, 1);
+});
+
+test("opening waits for a read error that passes, and tells one that stays as damage", async () => {
+  for (const path of ["checkpoint", "00000000000000000001.log"]) {
+    const files = new FaultyFiles();
+    const { log, settled } = await openTestLog({ files });
+    log.append(frames(1, 3));
+    await settled();
+    log.append(frames(4, 5));
+    await settled();
+    const next = files.restart();
+    let errors = 3;
+    next.fault = (operation, at) => (operation === "read" && at.endsWith(path) && errors-- > 0 ? { code: "EIO" } : undefined);
+    const again = await openTestLog({ files: next, isNew: false, clock: hurriedClock() });
+    assert.deepEqual([errors < 0, again.log.lastIndex, again.log.doubt], [true, 5, undefined]);
+    const last = files.restart();
+    last.fault = (operation, at) => (operation === "read" && at.endsWith(path) ? { code: "EIO" } : undefined);
+    await assert.rejects(openTestLog({ files: last, isNew: false, clock: hurriedClock() }), { reason: "LOG_CORRUPT" });
+  }
+});
+
+test("an offset index that cannot be read is rebuilt", async () => {
+  const files = new FaultyFiles();
+  const settings = { segmentBytes: 500 };
+  const { log } = await openTestLog({ files, settings });
+  log.append(frames(1, 12));
+  await log.close();
+  const next = files.restart();
+  next.fault = (operation, path) => (operation === "read" && path.endsWith(".index") ? { code: "EIO" } : undefined);
+  const again = await openTestLog({ files: next, settings, isNew: false, clock: hurriedClock() });
+  assert.equal((await again.log.read(logIndex(1), logIndex(12), 10_000)).length, 12);
+});
+
+test("a sync that fails while a log is opened is believed: what it was to save is in doubt, whatever memory shows", async () => {
+  const files = new FaultyFiles();
+  const { log, settled } = await openTestLog({ files });
+  for (let index = 1; index <= 5; index++) {
+    log.append(frames(index, index));
+    await settled();
+  }
+  const next = files.restart();
+  next.fault = onSegments("sync", { code: "EIO" });
+  await assert.rejects(openTestLog({ files: next, isNew: false }), { code: "EIO" });
+  const again = await openTestLog({ files: next.restart(), isNew: false });
+  assert.deepEqual([again.log.lastIndex, again.log.doubt], [1, { kind: "damaged", from: 2 }]);
 });
 
 test("while one group is under way all that comes is one more", async () => {
@@ -152,18 +224,22 @@ test("with deferred syncs an entry is reported when it is written, and synced wi
   };
   const settings = { flush: "interval" as const, flushIntervalMs: 50 };
   const { log, settled } = await openTestLog({ files, clock, settings });
-  log.append(frames(1, 3));
+  // The first of a segment is synced at once: a segment must be known before anything in it counts.
+  log.append(frames(1, 1));
+  await settled();
+  assert.deepEqual([log.syncs, timers], [1, 0]);
+  log.append(frames(2, 3));
   await settled();
   log.append(frames(4, 4));
   await settled();
-  assert.deepEqual([log.syncedIndex, log.syncs, timers], [4, 0, 1]);
+  assert.deepEqual([log.syncedIndex, log.syncs, timers], [4, 1, 1]);
   const lost = await openTestLog({ files: files.crash(() => 1), settings, isNew: false, bootId: "next boot" });
   assert.ok(lost.log.lastIndex < 4);
   assert.deepEqual(lost.log.doubt, { kind: "torn", from: lost.log.lastIndex + 1 });
   const samePower = await openTestLog({ files: files.restart(), settings, isNew: false });
   assert.deepEqual([samePower.log.lastIndex, samePower.log.doubt], [4, undefined]);
   fire?.();
-  while (log.syncs === 0) await turns(1);
+  while (log.syncs === 1) await turns(1);
   assert.equal(timers, 1);
   const kept = await openTestLog({ files: files.crash(() => 1), settings, isNew: false, bootId: "next boot" });
   assert.equal(kept.log.lastIndex, 4);

@@ -4,6 +4,7 @@ import type { LogPosition } from "../../src/consensus/types.js";
 import type { Files } from "../../src/storage/files.js";
 import type { LogSettings } from "../../src/storage/log.js";
 import { OpenSegments } from "../../src/storage/open-segments.js";
+import { PatientFiles } from "../../src/storage/patient-files.js";
 import { openSegmentedLog, type SegmentedLog } from "../../src/storage/segmented-log.js";
 import { TailCache } from "../../src/storage/tail-cache.js";
 
@@ -21,13 +22,14 @@ export interface TestLog {
   readonly log: SegmentedLog;
   readonly synced: LogPosition[];
   readonly failures: Error[];
+  readonly damages: Error[];
   /** Resolves when everything appended is synced, or the log failed. */
   settled(): Promise<void>;
 }
 
 /** A segmented log with callbacks that are remembered. */
 export async function openTestLog({
-  files,
+  files: disk,
   folder = "/data/log",
   settings,
   clock = systemClock,
@@ -37,6 +39,8 @@ export async function openTestLog({
 }: TestLogOptions): Promise<TestLog> {
   const synced: LogPosition[] = [];
   const failures: Error[] = [];
+  const damages: Error[] = [];
+  const files = new PatientFiles(disk, clock);
   const wakes: (() => void)[] = [];
   const wake = (): void => {
     for (const each of wakes.splice(0)) each();
@@ -55,6 +59,7 @@ export async function openTestLog({
         failures.push(error);
         wake();
       },
+      onDamaged: (error) => damages.push(error),
     },
     tailCache: new TailCache(cacheBytes),
     openSegments: new OpenSegments(files, 3),
@@ -64,5 +69,5 @@ export async function openTestLog({
   const settled = async (): Promise<void> => {
     while (log.syncedIndex < log.lastIndex && failures.length === 0) await new Promise<void>((resolve) => wakes.push(resolve));
   };
-  return { log, synced, failures, settled };
+  return { log, synced, failures, damages, settled };
 }
