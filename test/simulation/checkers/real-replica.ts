@@ -2,8 +2,10 @@
 import { crc32 } from "node:zlib";
 import { EntryKind } from "../../../src/base/entry-kind.js";
 import { endOffsetOf, type Frame } from "../../../src/base/frame.js";
-import { indexPlus, logIndex, type ReplicaId } from "../../../src/base/ids.js";
+import { indexPlus, type LogIndex, logIndex, type ReplicaId } from "../../../src/base/ids.js";
+
 import { decodeTrimEntry } from "../../../src/base/trim-entry.js";
+import type { LogPosition } from "../../../src/consensus/types.js";
 import type { LocalReplica } from "../../../src/replica/replica.js";
 import type { Log } from "../../../src/storage/log.js";
 import type { DurableEntries } from "./durable-entries.js";
@@ -84,11 +86,8 @@ export function factsOf(frame: Frame): EntryFacts {
 /** A replica at the end, with all that its log gives. */
 export async function finalReplica(replica: LocalReplica): Promise<FinalReplica> {
   const { log, replicaId, role, term: inTerm, commitIndex, appliedIndex, highWatermark, serving, configuration, failure } = replica;
-  const { logStart: start, lastIndex } = log;
-  const entries: EntryFacts[] = [];
-  for (let next = indexPlus(start.index, 1); next <= lastIndex; next = indexPlus(start.index, entries.length + 1)) {
-    for (const frame of await log.read(next, lastIndex, READ_BYTES)) entries.push(factsOf(frame));
-  }
+  const { lastIndex } = log;
+  const { start, entries } = await entriesThrough(lastIndex, log);
   const isInDoubt = log.doubt !== undefined;
   return {
     replicaId,
@@ -106,4 +105,20 @@ export async function finalReplica(replica: LocalReplica): Promise<FinalReplica>
     entries,
     matchOf: (id) => replica.matchOf(id),
   };
+}
+
+/** Read anew when the log's beginning goes meanwhile: a cut may still be under way. */
+async function entriesThrough(last: LogIndex, log: LocalReplica["log"]): Promise<{ start: LogPosition; entries: EntryFacts[] }> {
+  for (;;) {
+    const start = log.logStart;
+    const entries: EntryFacts[] = [];
+    try {
+      for (let next = indexPlus(start.index, 1); next <= last; next = indexPlus(start.index, entries.length + 1)) {
+        for (const frame of await log.read(next, last, READ_BYTES)) entries.push(factsOf(frame));
+      }
+      return { start, entries };
+    } catch (error) {
+      if (log.logStart.index === start.index) throw error;
+    }
+  }
 }
