@@ -70,12 +70,15 @@ export abstract class ImageFiles implements Files {
   }
 
   readAll(path: string): Promise<Buffer | undefined> {
-    return this.#promise("read", path, () => this.image.file(path)?.content());
+    return this.#promise("read", path, () => {
+      const inode = this.image.file(path);
+      return inode && readable(inode, path).content();
+    });
   }
 
   readSync(path: string, position: number, bytes: number): Buffer {
     const into = Buffer.alloc(bytes);
-    return into.subarray(0, this.image.existingFile(path).read(into, position));
+    return into.subarray(0, readable(this.image.existingFile(path), path).read(into, position));
   }
 
   makeFolder(path: string): Promise<void> {
@@ -169,7 +172,12 @@ class ImageFile implements OpenFile {
   }
 
   read(into: Buffer, position: number, done: (error: Error | null, bytesRead: number) => void): void {
-    const call: Call<number> = { operation: "read", path: this.#path, bytes: into.length, effect: () => this.#inode.read(into, position) };
+    const call: Call<number> = {
+      operation: "read",
+      path: this.#path,
+      bytes: into.length,
+      effect: () => readable(this.#inode, this.#path).read(into, position),
+    };
     this.#carryOut(call, (error, read = 0) => done(error, read));
   }
 
@@ -188,6 +196,11 @@ class ImageFile implements OpenFile {
     const call: Call<void> = { operation, path: this.#path, bytes: 0, effect };
     return new Promise((resolve, reject) => this.#carryOut(call, (error) => (error === null ? resolve() : reject(error))));
   }
+}
+
+function readable(inode: Inode, path: string): Inode {
+  if (inode.isUnreadable) throw failure("EIO", path);
+  return inode;
 }
 
 /** The first `bytes` of the chunks. */

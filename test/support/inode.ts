@@ -19,6 +19,8 @@ export type Below = (bound: number) => number;
  */
 export class Inode {
   readonly sectorBytes: number;
+  /** The device cannot read it, whoever asks, until it is written anew from its beginning. */
+  isUnreadable = false;
   #bytes = new PagedBytes();
   #length = 0;
   #platterLength = 0;
@@ -65,6 +67,7 @@ export class Inode {
   /** Cuts or extends it in memory. */
   truncate(length: number): void {
     this.#remember(length, this.#length);
+    if (length === 0) this.isUnreadable = false;
     if (length < this.#length) this.#bytes.cut(length);
     this.#length = length;
   }
@@ -159,6 +162,7 @@ export class Inode {
     const luck = below(4);
     const isKept = (): boolean => luck === 0 || (luck > 1 && below(2) === 0);
     const after = new Inode(this.sectorBytes);
+    after.isUnreadable = this.isUnreadable;
     after.#bytes = this.#bytes.clone();
     const decided = new Set<number>();
     let end = this.#length;
@@ -188,6 +192,7 @@ export class Inode {
   /** Memory and platter apart from this one's. */
   clone(): Inode {
     const copy = new Inode(this.sectorBytes);
+    copy.isUnreadable = this.isUnreadable;
     copy.#bytes = this.#bytes.clone();
     [copy.#length, copy.#platterLength] = [this.#length, this.#platterLength];
     copy.#layers = this.#layers.map(({ base, former }) => ({ base, former: new Map(former) }));

@@ -34,6 +34,20 @@ const afterPowerCut = (image: DiskImage, chance: Chance): string => {
   return letters(image.crash((bound) => chance.below(bound)));
 };
 
+test("a file that cannot be read stays so over a power cut, and is mended by writing it anew", () => {
+  const { image, media, counts, chance } = begin();
+  put(image, "a");
+  image.folder("/data").sync();
+  assert.equal(media.makeUnreadable(), PATH);
+  assert.equal(media.makeUnreadable(), undefined);
+  const after = image.crash((bound) => chance.below(bound));
+  const inode = after.existingFile(PATH);
+  assert.equal(inode.isUnreadable, true);
+  after.truncate(inode, 0);
+  assert.equal(inode.isUnreadable, false);
+  assert.deepEqual(counts, ["unreadable-file"]);
+});
+
 test("one bit turns, in memory too, and stays so", () => {
   const { image, media, counts, chance } = begin();
   assert.equal(media.rot(), undefined);

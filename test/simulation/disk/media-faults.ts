@@ -12,7 +12,7 @@ export interface MediaFaultsOptions {
 }
 
 /**
- * What a disk does without a word: bits turn, files vanish, sectors go back to what they were, writes go nowhere or elsewhere. A write that
+ * What a disk does without a word: bits turn, files vanish or cannot be read, sectors go back to what they were, writes go nowhere or elsewhere. A write that
  * strayed is read as it should be while the page is in memory, and as it is after a power cut or `forgetCache`.
  */
 export class MediaFaults {
@@ -48,6 +48,16 @@ export class MediaFaults {
     if (path === undefined) return undefined;
     this.#image().lose(path);
     this.#counted("lost-file", path);
+    return path;
+  }
+
+  /** A file cannot be read any more, until it is written anew. Returns which. */
+  makeUnreadable(where: Where = () => true): string | undefined {
+    const path = this.#pick(where, ({ isUnreadable }) => !isUnreadable);
+    const inode = path === undefined ? undefined : this.#image().file(path);
+    if (path === undefined || inode === undefined) return undefined;
+    inode.isUnreadable = true;
+    this.#counted("unreadable-file", path);
     return path;
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { logIndex, nodeId, offset, replicaId, replicaSetId, term } from "../../../src/base/ids.js";
 import type { OpenFile } from "../../../src/storage/files.js";
-import { syncFile, writeFully } from "../../../src/storage/files.js";
+import { readFully, syncFile, writeFully } from "../../../src/storage/files.js";
 import type { Snapshot } from "../../../src/storage/replica-store.js";
 import { Machine } from "../kernel/machine.js";
 import type { SimProcess } from "../kernel/sim-process.js";
@@ -168,6 +168,23 @@ test("each fault that was asked for is met once, is told as the operating system
     await syncFile(file);
   });
   assert.deepEqual(disk.counts, { "write-EIO": 1, "sync-EIO": 1, "read-EIO": 1, "write-database-EIO": 1 });
+});
+
+test("a file that the device cannot read is refused to every reader, and takes writes", async () => {
+  const { disk, live } = place(1);
+  await live(async ({ files }) => {
+    await files.makeFolder("/data");
+    const file = await files.open("/data/a", "create");
+    await write(file, TEXT);
+    disk.media.makeUnreadable();
+    await write(file, TEXT);
+    await syncFile(file);
+    await assert.rejects(files.readAll("/data/a"), { code: "EIO" });
+    await assert.rejects(readFully(file, Buffer.alloc(1), 0), { code: "EIO" });
+    assert.throws(() => files.readSync("/data/a", 0, 1), { code: "EIO" });
+    await files.open("/data/a", "replace");
+    assert.equal((await files.readAll("/data/a"))?.length, 0);
+  });
 });
 
 test("a full disk writes what fits and then says ENOSPC, to the database too; it says how much is free", async () => {

@@ -215,6 +215,7 @@ export class Nemesis {
       "read error": () => this.#withAny(({ disk }) => disk.failNext({ operation: "read", code: "EIO" })),
       "bit rot": () => this.#withDamaged(({ disk }) => disk.media.rot(isLog)),
       "lost file": () => this.#withDamaged(({ disk }) => disk.media.loseFile(isLog)),
+      "unreadable file": () => this.#withDamaged(({ disk }) => disk.media.makeUnreadable(isLog)),
       "database rot": () =>
         this.#withDamaged((broker) => {
           broker.disk.damageDatabases();

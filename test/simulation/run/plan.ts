@@ -65,7 +65,7 @@ const HARMLESS = [
   "topic comes and goes",
 ] as const;
 /** What destroys something that a disk had promised to keep. Each disk that suffers it counts as lost. */
-const DESTRUCTIVE = ["bit rot", "lost file", "database rot", "wipe"] as const;
+const DESTRUCTIVE = ["bit rot", "lost file", "unreadable file", "database rot", "wipe"] as const;
 /** Nobody can tell an old disk from a new one, or a write that the disk only claims, while the witnesses are down: never within the promise. */
 export const DECEPTIVE = ["cut file", "stale sector", "lost write", "misdirected write", "old copy"] as const satisfies readonly string[];
 
