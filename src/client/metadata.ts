@@ -20,6 +20,8 @@ import { retryDelayMs } from "./retry.js";
 /** A broker's view may be a little behind: a topic is missing only when it still is after so long. */
 const MISSING_TOPIC_MS = 1_000;
 const MISSING_TOPIC_RETRY_MS = 100;
+/** Once every broker was asked in vain who leads, they are asked so much less often. */
+const ASKED_ALL_FACTOR = 10;
 
 export class Metadata {
   readonly cache = new MetadataCache();
@@ -31,6 +33,8 @@ export class Metadata {
   readonly #listeners = new Set<() => void>();
   #watched: { readonly address: string; readonly stop: (why: QuireError) => void } | undefined;
   #turn = 0;
+  /** Brokers asked one after the other because no leader takes what is for it, and when last. */
+  #asked = { count: 0, atMs: Number.NEGATIVE_INFINITY };
 
   constructor(options: ClientOptions, ports: ClientPorts, connections: Connections, closing: AbortSignal) {
     this.#options = options;
@@ -90,6 +94,21 @@ export class Metadata {
     const watched = this.#watched;
     if (watched === undefined || this.cache.address(nodeId) !== watched.address || this.#addresses().length < 2) return;
     watched.stop(new QuireError("BROKER_UNREACHABLE", `broker ${nodeId} at ${watched.address} is suspected`));
+  }
+
+  /**
+   * No leader of some partition takes or gives what it should, for `stallMs` and longer. The broker we watch may be cut off together with the
+   * former leader: then it says nothing of the next one, for as long as that lasts, and looks well. So another one is watched, of which the same holds.
+   */
+  askElsewhere(): void {
+    const nowMs = this.#ports.clock.monotonicMs();
+    const { stallMs } = this.#options;
+    const brokers = this.#addresses().length;
+    const { count, atMs } = this.#asked;
+    const askedAllMs = ASKED_ALL_FACTOR * stallMs;
+    if (this.#watched === undefined || brokers < 2 || nowMs - atMs < (count < brokers ? stallMs : askedAllMs)) return;
+    this.#asked = { count: nowMs - atMs > 2 * askedAllMs ? 1 : count + 1, atMs: nowMs };
+    this.#watched.stop(new QuireError("LEADER_UNKNOWN", `broker at ${this.#watched.address} knows of no leader that answers`));
   }
 
   /**

@@ -45,6 +45,8 @@ export interface WriteTarget {
   triedTerm: number;
   /** Since when another leader is known while batches are in flight to the old one; 0 for never. */
   movedMs: number;
+  /** Since when no leader was heard that takes records, or says why not; 0 while one is, or nothing waits. */
+  leaderlessMs: number;
 }
 
 interface Attempt {
@@ -94,7 +96,7 @@ export class Producer {
 
   target(topic: string, partition: number): WriteTarget {
     const lane = new Lane<OutgoingBatch>({ inFlightMax: this.#options.inFlightBatchesMax, lingerMs: this.#options.lingerMs });
-    return { topic, partition, lane, link: undefined, triedNodeId: 0, triedTerm: 0, movedMs: 0 };
+    return { topic, partition, lane, link: undefined, triedNodeId: 0, triedTerm: 0, movedMs: 0, leaderlessMs: 0 };
   }
 
   /** Whether `stop` or `close` was called: nothing more is to be appended by users. */
@@ -227,6 +229,7 @@ export class Producer {
     if (result.leader !== null) this.#metadata.hint(target.topic, target.partition, result.leader);
     if (result.error !== null) this.#failed(target, batch, fromStatus(result.error), link.nodeId);
     else {
+      target.leaderlessMs = 0;
       const overtaken = target.lane.acknowledged(batch);
       batch.acknowledge(result.baseOffset);
       this.#left(target, batch);
@@ -241,6 +244,7 @@ export class Producer {
   #failed(target: WriteTarget, batch: OutgoingBatch, error: QuireError, nodeId: number): void {
     const { lane } = target;
     batch.lastError = error;
+    if (error.status === "RESOURCE_EXHAUSTED") target.leaderlessMs = 0;
     if (error.retry === "idempotent") batch.outcomeUnknown = true;
     if (batch.settled || verdictOnWrite(error, this.#options.retryUnknown) === "reject") {
       // Known wrongly, or deleted: the next send asks anew.
@@ -281,7 +285,10 @@ export class Producer {
   }
 
   #left(target: WriteTarget, batch: OutgoingBatch): void {
-    if (target.lane.isEmpty) this.#active.delete(target);
+    if (target.lane.isEmpty) {
+      this.#active.delete(target);
+      target.leaderlessMs = 0;
+    }
     this.queue.release(batch.bytes);
   }
 
@@ -322,6 +329,7 @@ export class Producer {
     for (const target of this.#active) {
       this.#expire(target, nowMs);
       this.#giveUpOldLeader(target, nowMs);
+      this.#lookForLeader(target, nowMs);
       this.#touch(target);
     }
     for (const link of this.#links.values()) {
@@ -329,6 +337,15 @@ export class Producer {
       link.suspectedMs = nowMs;
       this.#metadata.suspect(link.nodeId);
     }
+  }
+
+  #lookForLeader(target: WriteTarget, nowMs: number): void {
+    const { lane } = target;
+    const isLed = this.#metadata.cache.leader(target.topic, target.partition) !== undefined;
+    // What only lingers is not kept from anyone.
+    if (isLed && lane.inFlight.length === 0 && lane.failuresInRow === 0) target.leaderlessMs = 0;
+    else if (target.leaderlessMs === 0) target.leaderlessMs = nowMs;
+    else if (nowMs - target.leaderlessMs >= this.#options.stallMs) this.#metadata.askElsewhere();
   }
 
   #expire(target: WriteTarget, nowMs: number): void {

@@ -30,6 +30,8 @@ interface Position {
   term: number;
   failures: number;
   resumeMs: number;
+  /** Since when no leader serves it; 0 while one does. */
+  leaderlessMs: number;
   done: boolean;
 }
 
@@ -128,7 +130,19 @@ export class ReadSession {
   #addPosition(partition: number, at: PositionMessage): void {
     const to = this.#plan.end.get(partition) ?? Number.POSITIVE_INFINITY;
     const next = at.position === "offset" ? at.offset : 0;
-    this.#positions.set(partition, { partition, at, next, to, link: undefined, subscriptionId: 0, term: 0, failures: 0, resumeMs: 0, done: next >= to });
+    this.#positions.set(partition, {
+      partition,
+      at,
+      next,
+      to,
+      link: undefined,
+      subscriptionId: 0,
+      term: 0,
+      failures: 0,
+      resumeMs: 0,
+      leaderlessMs: 0,
+      done: next >= to,
+    });
   }
 
   /** Looks once, after this turn's IO, what is to be subscribed. */
@@ -303,6 +317,15 @@ export class ReadSession {
       if (silentMs > this.#options.silenceMs)
         stream.fail(new QuireError("BROKER_UNREACHABLE", `broker at ${stream.address} was silent for ${Math.round(silentMs)} ms`));
     }
+    for (const position of this.#positions.values()) this.#lookForLeader(position, nowMs);
+  }
+
+  #lookForLeader(position: Position, nowMs: number): void {
+    // A consumer that does not take keeps streams closed by itself.
+    const isServed = position.done || (position.link !== undefined && position.failures === 0) || this.#arrivedBytes >= this.#options.readAheadBytes;
+    if (isServed) position.leaderlessMs = 0;
+    else if (position.leaderlessMs === 0) position.leaderlessMs = nowMs;
+    else if (nowMs - position.leaderlessMs >= this.#options.stallMs) this.#metadata.askElsewhere();
   }
 
   #fail(error: QuireError): void {

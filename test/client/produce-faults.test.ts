@@ -103,6 +103,17 @@ test("a paused leader that also is the broker we watch is found out: sends go on
   assert.deepEqual(firsts(cluster.values("t")), ["before", "during", "after"]);
 });
 
+test("a leader that is cut off together with the broker we watch: others are asked who leads now", async (context) => {
+  const { cluster, quire } = await connected(context, { deliveryTimeoutMs: 5_000 }, 5);
+  cluster.createTopic("t");
+  const topic = quire.topic("t");
+  await topic.send("before");
+  cluster.cutOff(...cluster.brokers.filter((broker) => broker.nodeId === 1 || broker.metadataStreams > 0).map((broker) => broker.nodeId));
+  cluster.elect("t", 0, cluster.brokers.find((broker) => broker.stale === undefined)?.nodeId ?? 0);
+  await topic.send("during");
+  assert.deepEqual(cluster.values("t"), ["before", "during"]);
+});
+
 test("nothing goes to a new leader before the old one has answered what was sent to it", async (context) => {
   const { cluster, quire } = await connected(context, { batchBytes: 1_024 });
   cluster.createTopic("t");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytes, type QuireError, type ReadFrom, type ReceivedRecord, type Topic, text } from "../../src/client/index.js";
+import { bytes, connect, type QuireError, type ReadFrom, type ReceivedRecord, type Topic, text } from "../../src/client/index.js";
 import { connected, until } from "./harness.js";
 
 /** Reads until `count` values came, calling `each` after every one. */
@@ -114,6 +114,22 @@ test("batches that come again, old ones too, are not handed out again", async (c
   const read = await take(topic, 25, "earliest", sendMore);
   assert.deepEqual(read.slice(0, 21), numbered(21));
   assert.deepEqual([...new Set(read)].length >= 24, true, "only a send that met the broken connection may be there twice");
+});
+
+test("a leader that is cut off together with the broker we watch: reading goes on at the next one", async (context) => {
+  const { cluster, quire } = await connected(context, {}, 5);
+  cluster.createTopic("t");
+  const topic = quire.topic<string>("t", { serializer: text });
+  await topic.send("before");
+  const reading = take(topic, 2);
+  await until(() => cluster.broker(1).subscribeStreams > 0, "it is read");
+  cluster.cutOff(...cluster.brokers.filter((broker) => broker.nodeId === 1 || broker.metadataStreams > 0).map((broker) => broker.nodeId));
+  const next = cluster.brokers.find((broker) => broker.stale === undefined)?.nodeId ?? 0;
+  cluster.elect("t", 0, next);
+  const other = await connect({ brokers: [cluster.broker(next).address] });
+  context.after(() => other.close());
+  await other.topic<string>("t", { serializer: text }).send("during");
+  assert.deepEqual(await reading, ["before", "during"]);
 });
 
 test("a silent stream is opened again and continues where it was", async (context) => {

@@ -36,6 +36,7 @@ class FakeBroker implements FakeNode {
   heartbeatMs = 50;
   sentBytes = 0;
   hiddenTopic = "";
+  stale: MetadataMessage | undefined;
 
   private constructor(cluster: FakeCluster, nodeId: number) {
     this.cluster = cluster;
@@ -107,10 +108,11 @@ class FakeBroker implements FakeNode {
     const refuse = (error: QuireError): Init<ProduceResult> => ({
       correlationId,
       error: toStatus(error),
-      leader: this.cluster.topics.has(topic) ? this.cluster.hint(topic, partition) : null,
+      leader: this.cluster.topics.has(topic) && this.stale === undefined ? this.cluster.hint(topic, partition) : null,
     });
     if (behindRefused) return refuse(new QuireError("EARLIER_BATCH_REFUSED", "a batch before this one was refused"));
     if (wish instanceof QuireError) return refuse(wish);
+    if (this.stale !== undefined) return refuse(new QuireError("LEADER_UNKNOWN", `broker ${this.nodeId} knows of no leader`));
     if (wish === "drop") drop();
     if (wish === "drop") return undefined;
     try {
@@ -128,7 +130,7 @@ class FakeBroker implements FakeNode {
   #clusterHandlers(): Pick<Handlers<typeof clusterService>, "GetMetadata" | "WatchMetadata"> {
     const { cluster } = this;
     const view = (): MetadataMessage => {
-      const all = cluster.metadata(this.nodeId);
+      const all = this.stale ?? cluster.metadata(this.nodeId);
       return { ...all, topics: all.topics.filter((topic) => topic.name !== this.hiddenTopic) };
     };
     return {

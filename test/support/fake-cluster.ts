@@ -18,6 +18,8 @@ export interface FakeNode {
   heartbeatMs: number;
   /** A topic that this broker has not heard of yet. */
   hiddenTopic: string;
+  /** Cut off from the other brokers: it goes on telling what it knew, leads nothing and knows of no leader. */
+  stale: MetadataMessage | undefined;
   /** Opened so far. */
   subscribeStreams: number;
   metadataStreams: number;
@@ -81,6 +83,11 @@ export class FakeCluster {
     elected.leader = nodeId;
     elected.term += 1;
     if (!quietly) this.changed();
+  }
+
+  /** Clients still reach these brokers, and nobody else does. */
+  cutOff(...nodeIds: readonly number[]): void {
+    for (const nodeId of nodeIds) this.broker(nodeId).stale = this.metadata(nodeId);
   }
 
   append(topic: string, partition: number, batch: RecordBatch): number {

@@ -61,7 +61,7 @@ export class FakeSubscriptions {
   }
 
   #leader(topic: string, partition: number): PartitionLeaderMessage | null {
-    return this.#broker.cluster.topics.has(topic) ? this.#broker.cluster.hint(topic, partition) : null;
+    return this.#broker.cluster.topics.has(topic) && this.#broker.stale === undefined ? this.#broker.cluster.hint(topic, partition) : null;
   }
 
   #pump(): void {
