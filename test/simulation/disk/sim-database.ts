@@ -18,6 +18,8 @@ export class DatabaseImage {
   #sorted: string[] | undefined;
   /** What the last batches replaced. */
   #undo: (readonly [string, Buffer | undefined])[][] = [];
+  /** So many of the last batches are in memory only. */
+  #unsynced = 0;
 
   get(key: string): Buffer | undefined {
     return this.#values.get(key);
@@ -29,7 +31,8 @@ export class DatabaseImage {
     return (reverse ? keys.reverse() : keys).map((key) => [key, this.#values.get(key) ?? Buffer.alloc(0)]);
   }
 
-  apply(batch: readonly Change[]): void {
+  apply(batch: readonly Change[], { sync }: { readonly sync: boolean } = { sync: true }): void {
+    this.#unsynced = sync ? 0 : Math.min(this.#unsynced + 1, UNDO_MAX);
     this.#undo.push(batch.map(({ key }) => [key, this.#values.get(key)]));
     if (this.#undo.length > UNDO_MAX) this.#undo.shift();
     for (const change of batch) this.#set(change.key, change.type === "put" ? change.value : undefined);
@@ -40,6 +43,12 @@ export class DatabaseImage {
     const gone = this.#undo.splice(Math.max(0, this.#undo.length - batches));
     for (const batch of gone.toReversed()) for (const [key, before] of batch.toReversed()) this.#set(key, before);
     return gone.length;
+  }
+
+  /** Batches go that nobody had synced, the last ones first. */
+  losePower(chance: Chance): void {
+    if (this.#unsynced > 0) this.undo(chance.below(this.#unsynced + 1));
+    this.#unsynced = 0;
   }
 
   /** One bit of one value turns. Returns its key. */
@@ -102,15 +111,15 @@ export class SimDatabase implements Database {
     return { all: () => this.#read(() => this.#image.entries(range).map(([key]) => key)) };
   }
 
-  batch(changes: Change[]): Promise<void> {
+  batch(changes: Change[], options: { readonly sync: boolean }): Promise<void> {
     return this.#settled({
       operation: "write-database",
       path: this.#path,
       bytes: changes.reduce((sum, change) => sum + (change.type === "put" ? change.value.length : 0), 0),
-      effect: () => this.#image.apply(changes),
+      effect: () => this.#image.apply(changes, options),
       // What failed may be found by the next process all the same.
       underFault: ({ code }) => {
-        if (this.#chance.oneIn(2)) this.#image.apply(changes);
+        if (this.#chance.oneIn(2)) this.#image.apply(changes, options);
         throw failure(code, this.#path);
       },
     });

@@ -63,6 +63,7 @@ export class SimDisk {
     this.#image = this.#inUse(new DiskImage({ capacityBytes, sectorBytes: sectorBytes ?? (this.chance.oneIn(2) ? 512 : 4096) }));
     machine.onPowerLoss(() => {
       this.#image = this.#inUse(this.#image.crash((bound) => this.chance.below(bound)));
+      for (const database of this.#databases.values()) database.losePower(this.chance);
     });
   }
 
