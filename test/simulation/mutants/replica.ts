@@ -1,0 +1,54 @@
+import { type Mutant, mutantsOf } from "./mutant.js";
+
+const mutant = mutantsOf("replica");
+
+export const replicaMutants: readonly Mutant[] = [
+  mutant("rule 2: the core is told of a hard state that is not saved yet", [
+    "replica/replica.js",
+    "this.#parts.store.saveHardState(this.replicaSetId, hardState).then(() => this.step(",
+    'this.step({ kind: "hard-state-saved", hardState });\n                this.#parts.store.saveHardState(this.replicaSetId, hardState).then(() => void (',
+  ]),
+  mutant("a proposal that was truncated is answered as committed", [
+    "replica/waiting.js",
+    "for (const waiter of gone)\n            waiter.done(replaced(waiter.at));",
+    "for (const waiter of gone)\n            waiter.done({ ...waiter.at, replicasOnDisk: 1 });",
+  ]),
+  mutant("another leader's entry answers a proposal", [
+    "replica/waiting.js",
+    "waiter.at.index === index && waiter.at.term === term",
+    "waiter.at.index === index",
+  ]),
+  mutant("a proposal whose leader was deposed is answered as not written", [
+    "replica/waiting.js",
+    "waiter.done(error(waiter.at));",
+    "waiter.done(replaced(waiter.at));",
+  ]),
+  mutant("a restart applies the last entry twice", [
+    "replica/replica.js",
+    "appliedIndex: parts.restoredFrom.index,",
+    "appliedIndex: Math.max(parts.restoredFrom.index - 1, parts.log.logStart.index),",
+  ]),
+  mutant("a restart passes over an entry", [
+    "replica/replica.js",
+    "appliedIndex: parts.restoredFrom.index,",
+    "appliedIndex: Math.min(parts.restoredFrom.index + 1, parts.log.lastIndex),",
+  ]),
+  mutant("a snapshot is saved without its state", ["replica/replica.js", "state: this.machine.snapshot()", "state: this.machine.blank()"]),
+  mutant("a log is cut beyond what is trimmed", ["replica/snapshots.js", "segment.endOffset <= start && ", ""]),
+  mutant("a log is cut where no snapshot stands", [
+    "replica/snapshot-plan.js",
+    "return this.#saved.findLast((at) => at <= wanted && at > logStart.index && at < syncedIndex && this.#endsSegment(at));",
+    "return wanted > logStart.index && wanted < syncedIndex ? wanted : undefined;",
+  ]),
+  mutant("the snapshot at the log's start is not kept", [
+    "replica/snapshot-plan.js",
+    "const isNeeded = (at) => at === logStart.index || at === reached;",
+    "const isNeeded = (at) => at === reached;",
+  ]),
+  mutant("a restart begins from a snapshot of another log", [
+    "replica/snapshot-plan.js",
+    "index <= log.lastIndex && log.termAt(index) === term",
+    "index <= log.lastIndex",
+  ]),
+  mutant("an installation leaves no mark", ["replica/snapshots.js", "await store.put(mark, Buffer.from(JSON.stringify({ ...start, nextOffset })));", ""]),
+];
