@@ -99,12 +99,15 @@ export class Observer {
   }
 
   /**
-   * Whether all that has not come to rest may have halted for good: a power cut left the end of a log in doubt (rule 10), and with the disks
-   * that are lost besides, fewer voters are left to say what it was than an election needs. Safe, and not live; see README.
+   * Whether all that has not come to rest may have halted for good: the ends of logs are in doubt (rule 10), after power cuts or failed syncs,
+   * and with the disks that are lost besides, fewer voters are left to say what was there than an election needs. Safe, and not live; see
+   * README. Without the metadata nobody learns what else to run.
    */
   mayHaveHalted(hosts: readonly LocalHost[]): boolean {
-    const unsettled = [...bySet(hosts).values()].filter((replicas) => whyUnsettled(replicas.map(restingReplica)) !== undefined);
-    return unsettled.length > 0 && unsettled.every(isShortOfVoters);
+    const sets = bySet(hosts);
+    const metadata = sets.get(METADATA_REPLICA_SET) ?? [];
+    const unsettled = [...sets.values()].filter((replicas) => whyUnsettled(replicas.map(restingReplica)) !== undefined);
+    return isShortOfVoters(metadata) || (unsettled.length > 0 && unsettled.every(isShortOfVoters));
   }
 
   describe(hosts: readonly LocalHost[]): string[] {

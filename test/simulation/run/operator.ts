@@ -65,7 +65,9 @@ export class Operator {
     this.#do(async (quire) => {
       const topic = quire.topic(name);
       const latest = (await topic.offsets("latest")).get(partition) ?? 0;
-      await topic.trim(partition, Math.floor(latest * share));
+      const before = Math.floor(latest * share);
+      this.#options.recorder.mayTrim(`${name}/${partition}`, before);
+      await topic.trim(partition, before);
     });
   }
 

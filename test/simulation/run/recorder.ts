@@ -23,6 +23,8 @@ export class Recorder {
   readonly #reads: (Seek | Poll)[] = [];
   readonly #finalReads: FinalRead[] = [];
   readonly #trims: Trim[] = [];
+  /** By partition, or by topic where its retention may take anything: where its log may begin at the most. */
+  readonly #mayTrim = new Map<string, number>();
   readonly #deleted = new Set<string>();
   /** Sends without an outcome, of clients that live. */
   readonly #open = new Map<string, Growing<Send>>();
@@ -61,8 +63,16 @@ export class Recorder {
     this.#reads.push({ kind: "poll", completed: this.#world.nowMs, ...poll });
   }
 
+  /** Somebody asks for a trim; without a place, retention does, of every partition of a topic. */
+  mayTrim(partitionOrTopic: string, before = Number.POSITIVE_INFINITY): void {
+    this.#mayTrim.set(partitionOrTopic, Math.max(before, this.#mayTrim.get(partitionOrTopic) ?? 0));
+  }
+
+  /** A trim was committed. What it takes beyond what anybody asked for, it does not excuse. */
   trimmed(partition: string, before: number): void {
-    this.#trims.push({ partition, before, committed: this.#world.nowMs });
+    const [topic = partition] = partition.split("/");
+    const asked = this.#mayTrim.get(topic) ?? this.#mayTrim.get(partition) ?? 0;
+    this.#trims.push({ partition, before: Math.min(before, asked), committed: this.#world.nowMs });
   }
 
   finalRead(read: FinalRead): void {

@@ -55,6 +55,7 @@ export class Simulation {
     this.plan = planOf(this.world.random("plan"), { mode, minutes });
     this.network = new SimNetwork(this.world, this.world.random("network"));
     this.recorder = new Recorder(this.world);
+    for (const { name, retention } of this.plan.topics) if (retention !== undefined) this.recorder.mayTrim(name);
     this.observer = new Observer(this.world, this.recorder);
     this.brokers = this.#createBrokers();
     this.operator = new Operator({ world: this.world, network: this.network, plan: this.plan, brokers: this.addresses, recorder: this.recorder });
