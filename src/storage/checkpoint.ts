@@ -26,6 +26,8 @@ export const CHECKPOINT_FORMAT = 1;
 export const CHECKPOINT_NAME = "checkpoint";
 /** A checkpoint of the last moment that can be trusted, left by a failed write or sync; see `group-commit.ts`. */
 export const FAILED_NAME = "failed";
+/** An empty file, left when a log could not be opened: if a sync failed, memory may show what is not on disk; see `open-log.ts`. */
+export const UNSURE_NAME = "unsure";
 
 export const encodeCheckpoint = (checkpoint: Checkpoint): Buffer => encodeCheckedJson(checkpoint);
 

@@ -1,19 +1,21 @@
 import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import type { FrameHeader } from "../base/frame-codec.js";
-import { indexPlus, type LogIndex } from "../base/ids.js";
-import { KIB } from "../base/limits.js";
+import type { LogIndex } from "../base/ids.js";
+import { KIB, MIB } from "../base/limits.js";
 import type { Doubt } from "../consensus/types.js";
-import { CHECKPOINT_FORMAT, CHECKPOINT_NAME, type Checkpoint, encodeCheckpoint, FAILED_NAME } from "./checkpoint.js";
-import { type Files, type OpenFile, readFully, replaceFile, syncFile, writeFile } from "./files.js";
+import { CHECKPOINT_FORMAT, CHECKPOINT_NAME, type Checkpoint, encodeCheckpoint, FAILED_NAME, UNSURE_NAME } from "./checkpoint.js";
+import { type Files, type OpenFile, readFully, replaceFile, syncFile, writeFully } from "./files.js";
 import type { Durable } from "./group-commit.js";
 import { LogState } from "./log-state.js";
 import { OffsetIndex } from "./offset-index.js";
-import { doubtAfter, isPlausible, judgeHeader, mergeDoubts, provesDamage, type ScanPoint } from "./recovery.js";
+import { doubtAfter, isPlausible, judgeHeader, provesDamage, type ScanPoint } from "./recovery.js";
 import { decodeSegmentHeader, firstIndexesOf, indexName, SEGMENT_HEADER_BYTES, type SegmentStart, segmentName } from "./segment.js";
 import { findHeaders, type ScanEnd, scanFrames } from "./segment-scan.js";
 
 const INDEX_EVERY_BYTES = 128 * KIB;
+const REWRITE_BYTES = MIB;
+const MARKS = [FAILED_NAME, UNSURE_NAME];
 
 /** A segment's header, or undefined when it is missing or bad. @throws QuireError DATA_FOLDER_MISMATCH */
 export async function readSegmentHeader(files: Files, folder: string, first: LogIndex): Promise<{ start: SegmentStart; group: number } | undefined> {
@@ -27,6 +29,16 @@ export async function readSegmentHeader(files: Files, folder: string, first: Log
 export const newerRelease = (folder: string): QuireError =>
   new QuireError("DATA_FOLDER_MISMATCH", `the log in ${folder} was written by a newer release; run that release, or one after it`, { details: { folder } });
 
+interface LogRecoveryOptions {
+  readonly files: Files;
+  readonly folder: string;
+  readonly checkpoint: Checkpoint;
+  /** In the folder. */
+  readonly names: readonly string[];
+  /** The checkpoint given is made up: of what no checkpoint names, nothing is known. */
+  readonly isCheckpointLost: boolean;
+}
+
 /** Reads what came after a checkpoint, and puts the folder in order. Each step once, in the order of the methods. */
 export class LogRecovery {
   readonly state: LogState;
@@ -35,6 +47,9 @@ export class LogRecovery {
   readonly #folder: string;
   readonly #checkpoint: Checkpoint;
   readonly #names: readonly string[];
+  /** A sync failed when the log was last opened. */
+  readonly #isUnsure: boolean;
+  readonly #isCheckpointLost: boolean;
   /** Segments whose files go. */
   readonly #removed = new Set<LogIndex>();
   /** Bytes beyond the head's end go. */
@@ -46,7 +61,9 @@ export class LogRecovery {
   /** The highest number seen, in what goes as well: it must not be used again. */
   #groupMax: number;
 
-  constructor(files: Files, folder: string, checkpoint: Checkpoint, names: readonly string[]) {
+  constructor({ files, folder, checkpoint, names, isCheckpointLost }: LogRecoveryOptions) {
+    this.#isUnsure = names.includes(UNSURE_NAME);
+    this.#isCheckpointLost = isCheckpointLost;
     this.#files = files;
     this.#folder = folder;
     this.#checkpoint = checkpoint;
@@ -113,8 +130,13 @@ export class LogRecovery {
       if (header === undefined || header.start.first !== lastIndex + 1 || header.start.baseOffset !== endOffset) {
         return this.#giveUp(later.slice(i), { isFollowed: true });
       }
-      this.state.beginFrom(header.start);
       this.#groupMax = Math.max(this.#groupMax, header.group);
+      if (this.#isUnsure && !this.#isCheckpointLost) {
+        // Even its name may be in memory alone. Nothing in it counted: no checkpoint names it.
+        for (const each of later.slice(i)) this.#removed.add(each);
+        break;
+      }
+      this.state.beginFrom(header.start);
       end = await this.#scanHead(size, closedGroup);
       if (this.state.lastIndex < first) this.#removed.add(first);
     }
@@ -125,31 +147,26 @@ export class LogRecovery {
   /**
    * Makes the folder agree with the state. What is kept is synced first: entries that a former process wrote and never synced
    * are read back from memory and would be taken for safe. Then the checkpoint with the doubt; only then bytes go.
-   * Says whether the checkpoint on disk is that of the state. A failed sync leaves the mark that one of a running log leaves (rule 11).
+   * Says whether the checkpoint on disk is that of the state.
    */
   async finish(doubt: Doubt | undefined, isCheckpointDue: boolean): Promise<boolean> {
-    await this.#syncTail(doubt);
-    const hasGarbage = this.#isTailCut || this.#removed.size > 0 || this.#names.includes(FAILED_NAME);
+    if (this.#isTailUnsynced) await this.#syncTail();
+    const hasGarbage = this.#isTailCut || this.#removed.size > 0 || MARKS.some((name) => this.#names.includes(name));
     if (!isCheckpointDue && !hasGarbage && this.doubt === undefined && !this.#isHeadUnnamed) return !this.#isTailUnsynced;
-    const image = this.#image(doubt);
-    await this.#orMark(image, () => replaceFile(this.#files, this.#folder, CHECKPOINT_NAME, encodeCheckpoint(image)));
-    if (hasGarbage) await this.#orMark(image, () => this.#removeGarbage());
+    await replaceFile(this.#files, this.#folder, CHECKPOINT_NAME, encodeCheckpoint(this.#image(doubt)));
+    if (hasGarbage) await this.#removeGarbage();
     return true;
   }
 
-  /** What of it a former process had synced and acknowledged is not known: when this sync fails, all of it is in doubt. */
-  async #syncTail(doubt: Doubt | undefined): Promise<void> {
+  async #syncTail(): Promise<void> {
     const { head } = this.state;
-    if (!this.#isTailUnsynced || head === undefined) return;
-    const checkpoint = this.#checkpoint;
-    const from = indexPlus(checkpoint.segments.at(-1)?.last ?? checkpoint.logStart.index, 1);
-    const without = mergeDoubts(doubt, { kind: "damaged", from }) as Doubt;
-    await withFile(this.#files, this.#path(head.first), "write", (file) =>
-      this.#orMark({ ...checkpoint, group: this.#groupMax, doubt: without }, async () => {
-        await syncFile(file);
-        await this.#files.syncFolder(this.#folder);
-      }),
-    );
+    if (head === undefined) return;
+    const known = this.#isHeadUnnamed ? 0 : (this.#checkpoint.segments.at(-1)?.bytes ?? 0);
+    await withFile(this.#files, this.#path(head.first), "write", async (file) => {
+      if (this.#isUnsure) await rewrite(file, { from: known, to: head.bytes });
+      await syncFile(file);
+    });
+    await this.#files.syncFolder(this.#folder);
   }
 
   async #removeGarbage(): Promise<void> {
@@ -162,17 +179,8 @@ export class LogRecovery {
       await withFile(this.#files, this.#path(head.first), "write", (file) => file.truncate(head.bytes));
       await this.#files.remove(`${this.#folder}/${indexName(head.first)}`);
     }
-    await this.#files.remove(`${this.#folder}/${FAILED_NAME}`);
+    for (const name of MARKS) await this.#files.remove(`${this.#folder}/${name}`);
     await this.#files.syncFolder(this.#folder);
-  }
-
-  async #orMark(mark: Checkpoint, step: () => Promise<void>): Promise<void> {
-    try {
-      await step();
-    } catch (error) {
-      await writeFile(this.#files, `${this.#folder}/${FAILED_NAME}`, encodeCheckpoint(mark), { sync: false }).catch(() => undefined);
-      throw error;
-    }
   }
 
   /** The log ends before these segments. With a reason, that is a doubt; one that was found earlier says more. */
@@ -261,5 +269,13 @@ async function withFile<T>(files: Files, path: string, mode: "read" | "write", u
     return await use(file);
   } finally {
     await file.close();
+  }
+}
+
+/** The same bytes again, so that a sync has them to write: after one that failed, memory takes them for written. */
+async function rewrite(file: OpenFile, { from, to }: { from: number; to: number }): Promise<void> {
+  for (let at = from; at < to; at += REWRITE_BYTES) {
+    const bytes = await readFully(file, Buffer.allocUnsafe(Math.min(REWRITE_BYTES, to - at)), at);
+    await new Promise<void>((resolve, reject) => writeFully(file, [bytes], at, (error) => (error === null ? resolve() : reject(error))));
   }
 }

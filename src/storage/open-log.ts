@@ -1,7 +1,7 @@
 import { indexPlus, logIndex, offset, term } from "../base/ids.js";
 import type { Doubt } from "../consensus/types.js";
-import { CHECKPOINT_FORMAT, CHECKPOINT_NAME, type Checkpoint, decodeCheckpoint, FAILED_NAME } from "./checkpoint.js";
-import { type Files, makeLastingFolder } from "./files.js";
+import { CHECKPOINT_FORMAT, CHECKPOINT_NAME, type Checkpoint, decodeCheckpoint, FAILED_NAME, UNSURE_NAME } from "./checkpoint.js";
+import { type Files, makeLastingFolder, writeFile } from "./files.js";
 import type { Durable } from "./group-commit.js";
 import { LogRecovery, newerRelease, readSegmentHeader } from "./log-recovery.js";
 import type { LogState } from "./log-state.js";
@@ -38,15 +38,28 @@ interface Base {
  * Brings a log's folder into order and says what is in it: everything from the checkpoint on is read and checked, what cannot
  * be kept is removed, and what is kept is synced. The doubt is on disk before the bytes that caused it go.
  *
+ * After a failed sync the kernel takes for written what is not on disk, and the next sync succeeds without it. So whatever fails here
+ * leaves a mark in the same memory: the next attempt writes anew what it is to sync (safety.md, rule 11).
+ *
  * @throws QuireError DATA_FOLDER_MISMATCH when a newer release wrote here
  */
 export async function openLog(options: OpenLogOptions): Promise<OpenedLog> {
+  try {
+    return await open(options);
+  } catch (error) {
+    const { files, folder } = options;
+    await writeFile(files, `${folder}/${UNSURE_NAME}`, Buffer.alloc(0), { sync: false }).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function open(options: OpenLogOptions): Promise<OpenedLog> {
   const { files, folder, bootId } = options;
   const names = (await files.list(folder)) ?? [];
   // The former process may have ended between a rename and its sync: what is built upon from here on must not come undone.
   if (names.length > 0) await files.syncFolder(folder);
   const base = await loadBase(options, names);
-  const recovery = new LogRecovery(files, folder, base.checkpoint, names);
+  const recovery = new LogRecovery({ files, folder, checkpoint: base.checkpoint, names, isCheckpointLost: base.doubt?.kind === "damaged" });
   const isWhole = await recovery.checkKnownSegments();
   if (isWhole) await recovery.scanTail();
   const { deferredIn } = base.checkpoint;

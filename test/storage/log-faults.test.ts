@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { logIndex, offset, term } from "../../src/base/ids.js";
 import type { Clock } from "../../src/base/ports.js";
 import { systemClock } from "../../src/base/system-ports.js";
-import { FAILED_NAME } from "../../src/storage/checkpoint.js";
+import { FAILED_NAME, UNSURE_NAME } from "../../src/storage/checkpoint.js";
 import { type Fault, FaultyFiles, type Operation } from "../support/faulty-files.js";
 import { frames } from "../support/frames.js";
 import { openTestLog } from "../support/storage-log.js";
@@ -182,18 +182,29 @@ test("an offset index that cannot be read is rebuilt", async () => {
   assert.equal((await again.log.read(logIndex(1), logIndex(12), 10_000)).length, 12);
 });
 
-test("a sync that fails while a log is opened is believed: what it was to save is in doubt, whatever memory shows", async () => {
+test("after a sync that failed while a log was opened, what memory shows is written anew before it counts", async () => {
   const files = new FaultyFiles();
   const { log, settled } = await openTestLog({ files });
   for (let index = 1; index <= 5; index++) {
     log.append(frames(index, index));
     await settled();
   }
+  // Written and not synced: only memory has the last ones.
+  files.diesAfter = files.calls + 1;
+  log.append(frames(6, 8));
+  await turns(2);
   const next = files.restart();
   next.fault = onSegments("sync", { code: "EIO" });
   await assert.rejects(openTestLog({ files: next, isNew: false }), { code: "EIO" });
-  const again = await openTestLog({ files: next.restart(), isNew: false });
-  assert.deepEqual([again.log.lastIndex, again.log.doubt], [1, { kind: "damaged", from: 2 }]);
+  const after = next.restart();
+  const again = await openTestLog({ files: after, isNew: false });
+  assert.deepEqual([again.log.lastIndex, again.log.doubt], [8, undefined]);
+  assert.ok(!after.paths().some((path) => path.endsWith(UNSURE_NAME)));
+  for (let chance = 0; chance < 10; chance++) {
+    const { log: afterPowerCut } = await openTestLog({ files: after.crash((bound) => chance % bound), isNew: false });
+    assert.deepEqual([afterPowerCut.lastIndex, afterPowerCut.doubt], [8, undefined]);
+    assert.deepEqual(await afterPowerCut.read(logIndex(1), logIndex(8), 10_000), frames(1, 8));
+  }
 });
 
 test("while one group is under way all that comes is one more", async () => {

@@ -122,6 +122,35 @@ test("a power cut while segments begin is no damage, and takes nothing that was 
   }
 });
 
+test("an opening that fails at any of its syncs leaves nothing that a later one takes for saved and a power cut takes away", async () => {
+  for (let diesAfter = 8; diesAfter < 60; diesAfter += 2) {
+    for (let failing = 0; failing < 4; failing++) {
+      const files = new FaultyFiles();
+      files.diesAfter = diesAfter;
+      openTestLog({ files, settings }).then(
+        ({ log }) => {
+          for (let index = 1; index <= 12; index++) log.append(frames(index, index, { bodyBytes: 100 }));
+        },
+        () => undefined,
+      );
+      while (files.calls <= diesAfter) await new Promise((resolve) => setImmediate(resolve));
+      const second = files.restart();
+      let syncs = 0;
+      second.fault = (operation) => ((operation === "sync" || operation === "sync-folder") && syncs++ === failing ? { code: "EIO" } : undefined);
+      const opened = await openTestLog({ files: second, settings, isNew: true }).catch(() => undefined);
+      await opened?.log.close();
+      const third = second.restart();
+      const { log } = await openTestLog({ files: third, settings, isNew: true });
+      const { lastIndex, doubt } = log;
+      for (let chance = 0; chance < 4; chance++) {
+        const again = await openTestLog({ files: third.crash((bound) => chance % bound), settings, isNew: true });
+        assert.deepEqual([again.log.lastIndex, again.log.doubt], [lastIndex, doubt], `died after ${diesAfter} calls, sync ${failing} failed`);
+        await again.log.close();
+      }
+    }
+  }
+});
+
 test("what recovery takes over of a segment that no checkpoint named is named before it counts", async () => {
   const files = new FaultyFiles();
   const { log, settled } = await openTestLog({ files, settings });
