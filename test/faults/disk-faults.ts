@@ -18,9 +18,9 @@ export const diskFaults: readonly Fault[] = [
     },
   },
   {
+    // Whoever leads here refuses until there is room, unless a write fails before it has looked: then others lead soon. Either may be.
     name: "disk full to the last byte",
-    lastsMs: 4_000,
-    servedMs: SERVED_MS,
+    lastsMs: 3_000,
     backMs: BACK_MS,
     async begin({ world, victim }) {
       await world.disk(victim).fillUpTo(0);
