@@ -52,6 +52,7 @@ export class DiskSpace {
   /** Calls back at each change, until the returned function is called. */
   watch(changed: (room: DiskRoom) => void): () => void {
     this.#watchers.add(changed);
+    this.#watchDisk();
     return () => this.#watchers.delete(changed);
   }
 

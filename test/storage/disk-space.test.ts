@@ -87,6 +87,17 @@ test("changes are told, and that there is room again also when nobody asks", asy
   assert.deepEqual(told, ["none", "enough"]);
 });
 
+test("who begins to listen when the disk is full already is told of room, too", async () => {
+  const { space, files, clock } = setUp(100);
+  await space.look();
+  const told: string[] = [];
+  space.watch((room) => told.push(room));
+  files.free = 2_000;
+  clock.advance(500);
+  await settle();
+  assert.deepEqual(told, ["enough"]);
+});
+
 test("a file system that does not answer is taken to have room", async () => {
   const { space, files } = setUp(0);
   files.fault = () => ({ code: "EIO" });
