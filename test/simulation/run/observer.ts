@@ -1,4 +1,5 @@
 import { EntryKind } from "../../../src/base/entry-kind.js";
+import { QuireError } from "../../../src/base/errors.js";
 import { METADATA_REPLICA_SET, type ReplicaId, type ReplicaSetId } from "../../../src/base/ids.js";
 import { decodeTrimEntry } from "../../../src/base/trim-entry.js";
 import { MetadataMachine } from "../../../src/cluster/metadata-machine.js";
@@ -85,6 +86,11 @@ export class Observer {
   /** A disk does not hold any more what it held. */
   damaged(machine: Machine): void {
     this.#damaged.add(machine);
+  }
+
+  /** Whether a log could not be read because its disk was damaged. */
+  isDamage(error: unknown): boolean {
+    return error instanceof QuireError && error.reason === "LOG_CORRUPT" && this.#damaged.size > 0;
   }
 
   /** A disk was wiped or put back: what was promised by its replicas is void. */
