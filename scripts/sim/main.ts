@@ -1,7 +1,9 @@
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
+import { FOUND } from "../../test/simulation/run/found.js";
 import { Simulation } from "../../test/simulation/run/simulation.js";
-import { type Mode, reportOf, type SeedRange, summaryOf } from "./report.js";
+import { emptyTally } from "../../test/simulation/run/tally.js";
+import { addTotal, type Mode, reportOf, type SeedRange, summaryOf, type Total } from "./report.js";
 import { runSeeds } from "./run-seeds.js";
 
 const HELP = `Runs whole clusters, clients included, in simulated time. One seed determines everything.
@@ -13,7 +15,12 @@ const options = await yargs(hideBin(process.argv))
   .usage(HELP)
   .options({
     seed: { type: "number", requiresArg: true, describe: "Replay one run, with a readable trace" },
-    seeds: { type: "string", requiresArg: true, default: "1..20", describe: "Run many: FIRST..LAST, or random:COUNT for new ones each time" },
+    seeds: {
+      type: "string",
+      requiresArg: true,
+      default: "1..20",
+      describe: "Run many: FIRST..LAST, random:COUNT for new ones each time, found for all that ever found a bug; or several of these with commas",
+    },
     minutes: { type: "number", requiresArg: true, default: 2, describe: "How long faults go on in each run, simulated" },
     mode: { choices: ["within", "beyond", "both"] as const, default: "both" as const, describe: "Faults within the promise, beyond it, or by turns" },
     jobs: { type: "number", requiresArg: true, default: 2, describe: "Processes" },
@@ -26,7 +33,7 @@ const options = await yargs(hideBin(process.argv))
   .parseAsync();
 
 if (options.seed !== undefined) await replay(options.seed);
-else await runMany(rangeOf(options.seeds));
+else await runMany(options.seeds.split(",").flatMap(rangesOf));
 
 async function replay(seed: number): Promise<void> {
   const mode = options.mode === "both" ? modeOf(seed) : options.mode;
@@ -39,11 +46,15 @@ async function replay(seed: number): Promise<void> {
   process.exitCode = 1;
 }
 
-async function runMany(range: SeedRange): Promise<void> {
+async function runMany(ranges: readonly SeedRange[]): Promise<void> {
   const { mode, minutes, jobs } = options;
-  const total = await runSeeds({ range, jobs, minutes, mode: mode === "both" ? modeOf : () => mode }, (failure) => console.error(`${reportOf(failure)}\n`));
-  console.log(summaryOf(total));
-  if (total.violations > 0) process.exitCode = 1;
+  const sum: Total = { seeds: 0, violations: 0, tally: emptyTally(), realMs: 0 };
+  for (const range of ranges) {
+    const total = await runSeeds({ range, jobs, minutes, mode: mode === "both" ? modeOf : () => mode }, (failure) => console.error(`${reportOf(failure)}\n`));
+    addTotal(sum, total);
+  }
+  console.log(summaryOf(sum));
+  if (sum.violations > 0) process.exitCode = 1;
 }
 
 /** Of three seeds one is beyond the promise. */
@@ -51,14 +62,15 @@ function modeOf(seed: number): Mode {
   return seed % 3 === 0 ? "beyond" : "within";
 }
 
-function rangeOf(text: string): SeedRange {
+function rangesOf(text: string): SeedRange[] {
+  if (text === "found") return FOUND.map((seed) => ({ first: seed, count: 1 }));
   const random = /^random:(\d+)$/.exec(text);
-  if (random !== null) return { first: Math.floor(Math.random() * 2 ** 31), count: Number(random[1]) };
+  if (random !== null) return [{ first: Math.floor(Math.random() * 2 ** 31), count: Number(random[1]) }];
   const range = /^(\d+)\.\.(\d+)$/.exec(text);
   const [first, last] = [Number(range?.[1] ?? text), Number(range?.[2] ?? text)];
   if (!Number.isSafeInteger(first) || !Number.isSafeInteger(last) || last < first) {
-    console.error(`--seeds is ${JSON.stringify(text)}; use FIRST..LAST, or random:COUNT`);
+    console.error(`--seeds has ${JSON.stringify(text)}; use FIRST..LAST, random:COUNT or found`);
     process.exit(2);
   }
-  return { first, count: last - first + 1 };
+  return [{ first, count: last - first + 1 }];
 }

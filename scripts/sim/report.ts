@@ -1,5 +1,5 @@
 import type { Mode } from "../../test/simulation/run/plan.js";
-import type { Tally } from "../../test/simulation/run/tally.js";
+import { addTally, type Tally } from "../../test/simulation/run/tally.js";
 
 export type { Mode };
 
@@ -9,10 +9,17 @@ export interface SeedRange {
 }
 
 export interface Total {
-  readonly seeds: number;
-  readonly violations: number;
+  seeds: number;
+  violations: number;
   readonly tally: Tally;
-  readonly realMs?: number;
+  realMs?: number;
+}
+
+export function addTotal(to: Total, { seeds, violations, tally, realMs = 0 }: Total): void {
+  to.seeds += seeds;
+  to.violations += violations;
+  to.realMs = (to.realMs ?? 0) + realMs;
+  addTally(to.tally, tally);
 }
 
 const HOUR_MS = 3_600_000;
