@@ -27,18 +27,20 @@ export interface LogWatch {
   readonly durable?: DurableEntries;
 }
 
-/** Wraps the methods of this log, so that the checker is told of every change once. */
+/** Wraps the methods of this log, so that the checker is told of every change once, also of one whose process dies within the call. */
 export function watchLog(log: Log, { id, checker, isOn, isLeader, look, durable }: LogWatch): void {
   const { append, truncate, dropThrough, reset } = log;
   log.append = (frames) => {
+    const wasOn = isOn();
     append.call(log, frames);
     durable?.appended(frames);
-    if (isOn()) checker.appended(id, frames.map(factsOf));
+    if (wasOn) checker.appended(id, frames.map(factsOf));
   };
   log.truncate = (from) => {
+    const wasOn = isOn();
     truncate.call(log, from);
     durable?.truncated(from);
-    if (isOn()) checker.truncated(id, from, isLeader());
+    if (wasOn) checker.truncated(id, from, isLeader());
   };
   log.dropThrough = (through) => {
     const before = log.logStart.index;
