@@ -42,7 +42,7 @@ export const storageMutants: readonly Mutant[] = [
     "await this.#scanHead((await this.#files.size(this.#path(head.first))) ?? 0, closedGroup)",
     "await this.#scanHead(0, closedGroup)",
   ]),
-  mutant("recovery takes what it reads for synced", ["storage/log-recovery.js", "if (!this.#isTailUnsynced || head === undefined)", "if (true)"]),
+  mutant("recovery takes what it reads for synced", ["storage/log-recovery.js", "if (this.#isTailUnsynced)", "if (false)"]),
   mutant("bodies are read without their checksum", ["storage/log-reader.js", "if (!isBodyIntact(header, body))", "if (false)"]),
   mutant("recovery takes bodies without their checksum", ["storage/segment-scan.js", "if (!isBodyIntact(", "if (false && !isBodyIntact("]),
   mutant("what was truncated stays in the file", ["storage/group-commit.js", "await file.truncate(position);", ""]),
