@@ -152,8 +152,9 @@ async function startingSnapshots({ spec, store, machine, logger }: OpenOptions, 
   }
   logger.error({ replicaSetId, replicaId, doubt: log.doubt }, "a log is lost; it is filled again from the other replicas");
   const nothing: Snapshot = { ...BEGINNING, configuration: spec.initial, nextOffset: offset(0), state: machine.blank() };
-  await log.reset(BEGINNING, nothing.nextOffset);
+  // In this order, so that no log stands without its snapshot. Of the old one nothing is usable, whenever this is interrupted.
   await store.saveSnapshot(replicaSetId, nothing, []);
+  await log.reset(BEGINNING, nothing.nextOffset);
   return [nothing];
 }
 

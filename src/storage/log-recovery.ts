@@ -18,7 +18,7 @@ const REWRITE_BYTES = MIB;
 const MARKS = [FAILED_NAME, UNSURE_NAME];
 
 /** A segment's header, or undefined when it is missing or bad. @throws QuireError DATA_FOLDER_MISMATCH */
-export async function readSegmentHeader(files: Files, folder: string, first: LogIndex): Promise<{ start: SegmentStart; group: number } | undefined> {
+async function readSegmentHeader(files: Files, folder: string, first: LogIndex): Promise<{ start: SegmentStart; group: number } | undefined> {
   return withFile(files, `${folder}/${segmentName(first)}`, "read", async (file) => {
     const header = decodeSegmentHeader(await readFully(file, Buffer.alloc(SEGMENT_HEADER_BYTES), 0));
     if (header === "newer") throw newerRelease(folder);

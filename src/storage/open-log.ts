@@ -1,9 +1,10 @@
-import { indexPlus, logIndex, offset, term } from "../base/ids.js";
+import { QuireError } from "../base/errors.js";
+import { indexPlus, type LogIndex, logIndex, offset, term } from "../base/ids.js";
 import type { Doubt } from "../consensus/types.js";
 import { CHECKPOINT_FORMAT, CHECKPOINT_NAME, type Checkpoint, decodeCheckpoint, FAILED_NAME, UNSURE_NAME } from "./checkpoint.js";
 import { type Files, makeLastingFolder, writeFile } from "./files.js";
 import type { Durable } from "./group-commit.js";
-import { LogRecovery, newerRelease, readSegmentHeader } from "./log-recovery.js";
+import { LogRecovery, newerRelease } from "./log-recovery.js";
 import type { LogState } from "./log-state.js";
 import { mergeDoubts } from "./recovery.js";
 import { firstIndexesOf } from "./segment.js";
@@ -83,12 +84,12 @@ async function loadBase({ files, folder, isNew }: OpenLogOptions, names: readonl
     return { checkpoint, doubt: failed === "damaged" ? { kind: "torn", from } : undefined, isRepaired: failed !== undefined };
   }
   const [first] = firstIndexesOf(names);
-  const start = first === undefined ? undefined : await readSegmentHeader(files, folder, first);
-  const logStart = { index: logIndex((start?.start.first ?? 1) - 1), term: start?.start.previousTerm ?? term(0) };
+  if (first !== undefined && first > 1) throw beginningLost(folder, first);
+  const logStart = { index: logIndex(0), term: term(0) };
   const empty: Checkpoint = {
     format: CHECKPOINT_FORMAT,
     logStart,
-    startOffset: start?.start.baseOffset ?? offset(0),
+    startOffset: offset(0),
     segments: [],
     termRuns: [],
     group: 0,
@@ -98,6 +99,14 @@ async function loadBase({ files, folder, isNew }: OpenLogOptions, names: readonl
   const isFresh = isNew && first === undefined && checkpoint === undefined;
   return { checkpoint: empty, doubt: isFresh ? undefined : { kind: "damaged", from: indexPlus(logStart.index, 1) }, isRepaired: true };
 }
+
+/** Nobody can say whether what came before was dropped or is missing: taken for dropped, it would be lost for every reader. */
+const beginningLost = (folder: string, first: LogIndex): QuireError =>
+  new QuireError(
+    "LOG_CORRUPT",
+    `the log in ${folder} has no checkpoint, and its first segment begins at ${first}: where the log began is not known; the other replicas know`,
+    { details: { first } },
+  );
 
 async function load(files: Files, folder: string, names: readonly string[], name: string): Promise<Checkpoint | "damaged" | undefined> {
   const bytes = names.includes(name) ? await files.readAll(`${folder}/${name}`) : undefined;

@@ -123,15 +123,18 @@ test("without its checkpoint a log reads everything and vouches for nothing", as
   }
 });
 
-test("a log that begins later is found without its checkpoint too", async () => {
+test("where a log began is not guessed: without its checkpoint one that does not begin with entry 1 is refused", async () => {
   const files = new FaultyFiles();
   const first = await openTestLog({ files });
   await first.log.reset({ index: logIndex(50), term: term(3) }, offset(20));
   first.log.append(frames(51, 52, { term: 3, baseOffset: 20 }));
   await first.settled();
   files.lose(`${FOLDER}/${CHECKPOINT_NAME}`);
-  const { log } = await reopen(files.restart());
-  assert.deepEqual([log.logStart, log.lastIndex, log.startOffset, log.doubt], [{ index: 50, term: 3 }, 52, 20, { kind: "damaged", from: 51 }]);
+  await assert.rejects(reopen(files.restart()), { reason: "LOG_CORRUPT", message: /begins at 51/ });
+  const others = await written(30, { isClosed: true, segmentBytes: 1_500 });
+  others.lose(path(1));
+  others.lose(`${FOLDER}/${CHECKPOINT_NAME}`);
+  await assert.rejects(reopen(others), { reason: "LOG_CORRUPT" });
 });
 
 test("a newer release's files are refused, by name of the folder", async () => {
