@@ -55,6 +55,7 @@ export class Nemesis {
       disk.capacityBytes = Math.max(disk.capacityBytes, 64 * MIB);
       machine.setRate(1);
       process?.resume();
+      process?.dieAfter(Number.POSITIVE_INFINITY);
     }
     for (const broker of this.#rotten) this.#replaceDisk(broker);
     for (const client of clients) client.process?.resume();
