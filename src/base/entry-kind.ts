@@ -14,5 +14,7 @@ export const EntryKind = {
   trim: 6,
   /** A command to the cluster metadata's state machine. */
   command: 7,
+  /** Time passes for a partition's producers: who is idle grows older, who was idle for too long is forgotten. */
+  producers: 8,
 } as const;
 export type EntryKindCode = (typeof EntryKind)[keyof typeof EntryKind];

@@ -60,6 +60,8 @@ export const REASONS = {
   CANCELLED: row("CANCELLED", "never"),
   // Order.
   OUT_OF_ORDER_SEQUENCE: row("ABORTED", "never"),
+  /** Written before, too long ago for its offset to be known. */
+  DUPLICATE_SEQUENCE: row("ALREADY_EXISTS", "never"),
   CONFLICT: row("ABORTED", "wait"),
   EARLIER_BATCH_REFUSED: row("ABORTED", "refresh"),
   // Four different things, never one word for all.

@@ -41,6 +41,16 @@ export const limits = {
   /** Connections to clients, and as many to brokers; one more is closed at once. */
   connectionsPerServer: 10_000,
   pageSize: 1_000,
+  /** Of each producer, a partition remembers so many of its last batches: a retry of one of them gets the original offset. */
+  producerBatchesKept: 5,
+  /** Producers that a partition remembers at the most; default of `producers.perPartitionMax`. */
+  producersPerPartition: 10_000,
+  /** Named producers of a cluster: the metadata is in the memory of every broker. */
+  namedProducers: 10_000,
+  /** Producer ids that one request takes at the most. */
+  producerIdsAtOnce: 1_000,
+  /** Sequences and epochs end here; a producer whose sequence would be larger begins a new epoch. */
+  sequenceMax: 0x7fff_ffff,
   streamHeartbeatMs: 5_000,
 } as const;
 

@@ -9,9 +9,14 @@ const NAME = /^[a-z0-9._-]+$/;
  *
  * @throws QuireError INVALID_NAME
  */
-export function checkTopicName(name: string): void {
+export const checkTopicName = (name: string): void => checkName("topic", name);
+
+/** The same for the name of a producer. @throws QuireError INVALID_NAME */
+export const checkProducerName = (name: string): void => checkName("producer", name);
+
+function checkName(what: string, name: string): void {
   const refuse = (why: string): never => {
-    throw new QuireError("INVALID_NAME", `topic name ${JSON.stringify(name.slice(0, 300))} ${why}; use 1 to ${limits.topicNameLength} of a-z 0-9 . _ -`, {
+    throw new QuireError("INVALID_NAME", `${what} name ${JSON.stringify(name.slice(0, 300))} ${why}; use 1 to ${limits.topicNameLength} of a-z 0-9 . _ -`, {
       details: { name: name.slice(0, 300) },
       fields: [{ field: "name", description: why }],
     });

@@ -119,10 +119,19 @@ function checkHeader(batch: OfferedBatch): Omit<RecordBatchHeader, "recordCount"
     );
   }
   const producerId = inRange(batch, "producerId", "producer_id", Number.MAX_SAFE_INTEGER);
-  const producerEpoch = inRange(batch, "producerEpoch", "producer_epoch", 0x7fff_ffff);
-  const baseSequence = inRange(batch, "baseSequence", "base_sequence", 0x7fff_ffff);
+  const producerEpoch = inRange(batch, "producerEpoch", "producer_epoch", limits.sequenceMax);
+  const baseSequence = inRange(batch, "baseSequence", "base_sequence", limits.sequenceMax);
   if (producerId === 0 && (producerEpoch !== 0 || baseSequence !== 0)) {
     refuse("INVALID_FIELD", "producer_id", "producer_epoch or base_sequence is set without a producer_id; set it, or leave all three out");
+  }
+  const sequenceEnd = baseSequence + batch.recordCount;
+  if (producerId !== 0 && sequenceEnd > limits.sequenceMax) {
+    refuse(
+      "INVALID_FIELD",
+      "base_sequence",
+      `base_sequence ${baseSequence} and ${batch.recordCount} records end at ${sequenceEnd}; sequences end at ${limits.sequenceMax}: begin a new epoch at sequence 0`,
+      { value: baseSequence, limit: limits.sequenceMax },
+    );
   }
   const priority = inRange(batch, "priority", "priority", 255);
   return { baseTimestampMs, maxTimestampMs: Math.max(maxTimestampMs, baseTimestampMs), producerId, producerEpoch, baseSequence, priority };

@@ -5,6 +5,7 @@ import type { ClusterView, TopicPartition } from "../cluster/view.js";
 import type { Replica } from "../replica/types.js";
 import { Deadlines } from "./deadlines.js";
 import { type FetchOptions, fetch } from "./fetch.js";
+import { Idempotence, type IdempotenceOptions } from "./idempotence.js";
 import { InflightBytes } from "./inflight-bytes.js";
 import { type ListedOffset, listOffset } from "./list-offsets.js";
 import { PartitionKeeper } from "./partition-keeper.js";
@@ -28,6 +29,10 @@ export interface DataPlaneOptions {
   readonly inflightBytesMax: number;
   /** Fetches waiting for records at a time. */
   readonly fetchWaitersMax: number;
+  readonly producers: Omit<IdempotenceOptions, "wallMs"> & {
+    /** A partition forgets a producer that wrote nothing for so long. */
+    readonly expireMs: number;
+  };
 }
 
 /** How long a trim, or the confirmation of a read point, may take. */
@@ -41,14 +46,20 @@ export class LocalDataPlane implements DataPlane {
   readonly #inflight: InflightBytes;
   readonly #produce: ProduceOptions;
   readonly #fetch: FetchOptions;
+  readonly #idempotence: Idempotence;
+  readonly #expireProducersMs: number;
 
-  constructor({ view, replicaOf, clock, hasRoom, hasRoomAt, recordBytesMax, batchBytesMax, inflightBytesMax, fetchWaitersMax }: DataPlaneOptions) {
+  constructor(options: DataPlaneOptions) {
+    const { view, replicaOf, clock, hasRoom, hasRoomAt, recordBytesMax, batchBytesMax, inflightBytesMax, fetchWaitersMax, producers } = options;
     this.#keeper = new PartitionKeeper(view, replicaOf);
     this.#watch = new PartitionWatch(view, replicaOf);
     this.#deadlines = new Deadlines(clock);
     this.#inflight = new InflightBytes(inflightBytesMax, clock);
+    this.#idempotence = new Idempotence({ ...producers, wallMs: () => clock.wallMs() });
+    this.#expireProducersMs = producers.expireMs;
     const shared = { keeper: this.#keeper, deadlines: this.#deadlines, watch: this.#watch, clock };
-    this.#produce = { ...shared, inflight: this.#inflight, recordBytesMax, batchBytesMax, hasRoom, hasRoomAt, isAlive: (broker) => view.isAlive(broker) };
+    const room = { hasRoom, hasRoomAt, isAlive: (broker: NodeId) => view.isAlive(broker) };
+    this.#produce = { ...shared, ...room, inflight: this.#inflight, idempotence: this.#idempotence, recordBytesMax, batchBytesMax };
     this.#fetch = { ...shared, waitersMax: fetchWaitersMax, waiters: 0 };
   }
 
@@ -82,6 +93,11 @@ export class LocalDataPlane implements DataPlane {
 
   trim(at: TopicPartition, before: Offset): Promise<Offset> {
     return trim({ keeper: this.#keeper, deadlines: this.#deadlines, timeoutMs: CONFIRM_MS_MAX }, at, before);
+  }
+
+  /** Lets time pass for the producers of a partition that this broker leads: the idle ones are forgotten one day. */
+  tellTime(replica: Replica, at: TopicPartition): void {
+    if (replica.serving) this.#idempotence.of(replica, at)?.tellTime(this.#expireProducersMs);
   }
 
   close(): void {

@@ -1,21 +1,25 @@
 import { assert, assertSafeInteger } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import { type Offset, offset, offsetPlus } from "../base/ids.js";
+import { decodeProducersEntry } from "../base/producers-entry.js";
 import { decodeTrimEntry } from "../base/trim-entry.js";
 import { EntryKind, type StateMachine } from "../replica/types.js";
 import type { Frame } from "../storage/log.js";
+import { ProducerTable } from "./producer-table.js";
 
 /**
  * Snapshot format: a version byte, then sections of (tag u8, length u32 LE, bytes). A section this version does not
  * know is state that it would lose, so it is refused rather than skipped; a missing one is empty state.
  */
 const VERSION = 1;
-const Section = { offsets: 1 } as const;
+const Section = { offsets: 1, producers: 2 } as const;
+const SECTION_HEAD_BYTES = 5;
 
-/** What a partition's log says when applied in order: the next offset, and where readers may begin. Later: producers, groups' progress. */
+/** What a partition's log says when applied in order: the next offset, where readers may begin, and its producers. Later: groups' progress. */
 export class PartitionState implements StateMachine {
   #nextOffset = offset(0);
   #logStartOffset = offset(0);
+  readonly producers = new ProducerTable();
 
   /** Offset the next record gets. */
   get nextOffset(): Offset {
@@ -35,6 +39,10 @@ export class PartitionState implements StateMachine {
           () => `entry ${frame.index} begins at offset ${frame.baseOffset}; the next offset is ${this.#nextOffset}`,
         );
         this.#nextOffset = offsetPlus(this.#nextOffset, frame.batch.recordCount);
+        if (frame.batch.producerId > 0) this.producers.wrote(frame.batch, frame.baseOffset);
+        return;
+      case EntryKind.producers:
+        this.producers.passed(decodeProducersEntry(frame.body));
         return;
       case EntryKind.trim: {
         const before = decodeTrimEntry(frame.body);
@@ -57,36 +65,56 @@ export class PartitionState implements StateMachine {
   }
 
   snapshot(): Buffer {
-    const state = Buffer.allocUnsafe(1 + 5 + 16);
-    state.writeUInt8(VERSION, 0);
-    state.writeUInt8(Section.offsets, 1);
-    state.writeUInt32LE(16, 2);
-    state.writeBigInt64LE(BigInt(this.#nextOffset), 6);
-    state.writeBigInt64LE(BigInt(this.#logStartOffset), 14);
-    return state;
+    const offsets = Buffer.allocUnsafe(16);
+    offsets.writeBigInt64LE(BigInt(this.#nextOffset), 0);
+    offsets.writeBigInt64LE(BigInt(this.#logStartOffset), 8);
+    const sections = [...section(Section.offsets, offsets)];
+    // Left out while there are none, so that an older version reads what it could have written itself.
+    if (this.producers.size > 0 || this.producers.toldMs > 0) sections.push(...section(Section.producers, this.producers.encode()));
+    return Buffer.concat([Buffer.of(VERSION), ...sections]);
   }
 
   /** An empty buffer is the state before the first entry. @throws QuireError UNSUPPORTED for a newer version's */
   restore(state: Buffer): void {
     this.#nextOffset = offset(0);
     this.#logStartOffset = offset(0);
+    this.producers.clear();
     if (state.length === 0) return;
     const version = state.readUInt8(0);
     if (version !== VERSION) throw newer(`partition snapshot has version ${version}, this broker knows ${VERSION}`);
     for (let at = 1; at < state.length; ) {
-      assert(state.length - at >= 5, "a snapshot's section has a head");
+      assert(state.length - at >= SECTION_HEAD_BYTES, "a snapshot's section has a head");
       const tag = state.readUInt8(at);
       const length = state.readUInt32LE(at + 1);
-      at += 5;
+      at += SECTION_HEAD_BYTES;
       assert(length <= state.length - at, "a snapshot's section is whole");
-      if (tag !== Section.offsets) throw newer(`partition snapshot has a section ${tag} that this broker does not know`);
-      assert(length === 16, "the section of offsets has 16 bytes");
-      this.#nextOffset = readOffset(state, at);
-      this.#logStartOffset = readOffset(state, at + 8);
+      this.#restoreSection(tag, state.subarray(at, at + length));
       at += length;
     }
     assert(this.#logStartOffset <= this.#nextOffset, "the log starts at or before the next offset");
   }
+
+  #restoreSection(tag: number, content: Buffer): void {
+    switch (tag) {
+      case Section.offsets:
+        assert(content.length === 16, "the section of offsets has 16 bytes");
+        this.#nextOffset = readOffset(content, 0);
+        this.#logStartOffset = readOffset(content, 8);
+        return;
+      case Section.producers:
+        this.producers.decode(content);
+        return;
+      default:
+        throw newer(`partition snapshot has a section ${tag} that this broker does not know`);
+    }
+  }
+}
+
+function section(tag: number, content: Buffer): [head: Buffer, content: Buffer] {
+  const head = Buffer.allocUnsafe(SECTION_HEAD_BYTES);
+  head.writeUInt8(tag, 0);
+  head.writeUInt32LE(content.length, 1);
+  return [head, content];
 }
 
 const newer = (what: string): QuireError => new QuireError("UNSUPPORTED", `${what}; run the version that wrote it`);

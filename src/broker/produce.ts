@@ -5,7 +5,9 @@ import type { RecordBatchHeader } from "../base/record-batch.js";
 import { type Committed, EntryKind, type Placed, type Replica } from "../replica/types.js";
 import { checkBatch } from "./check-batch.js";
 import type { Deadlines, Expiring, Slot } from "./deadlines.js";
+import type { Idempotence } from "./idempotence.js";
 import type { InflightBytes } from "./inflight-bytes.js";
+import type { Admission, LeadingProducers, PendingBatch } from "./leading-producers.js";
 import type { PartitionKeeper } from "./partition-keeper.js";
 import type { ProduceRequest, ProduceResult } from "./types.js";
 
@@ -13,6 +15,7 @@ export interface ProduceOptions {
   readonly keeper: PartitionKeeper;
   readonly deadlines: Deadlines;
   readonly inflight: InflightBytes;
+  readonly idempotence: Idempotence;
   readonly recordBytesMax: number;
   readonly batchBytesMax: number;
   /** Whether this broker's disk takes so many bytes more. */
@@ -25,9 +28,21 @@ export interface ProduceOptions {
 
 type Done = (outcome: ProduceResult | Error) => void;
 
-/** Admits a batch (partition and leadership, batch, disk, memory), then proposes it. Nothing is appended before all of it holds. */
+/** What may be done with a batch now. */
+interface Admitted {
+  readonly replica: Replica;
+  readonly batch: RecordBatchHeader;
+  /** Of an idempotent producer's batch. */
+  readonly producers: LeadingProducers | undefined;
+  readonly admission: Admission;
+}
+
+/**
+ * Admits a batch (partition and leadership, batch, its producer's sequence, disk, memory), then proposes it. Nothing is appended before all of it
+ * holds, nor when it is there already: then the answer is the original's.
+ */
 export function produce(options: ProduceOptions, request: ProduceRequest, done: Done): Term | undefined {
-  let admitted: { replica: Replica; batch: RecordBatchHeader };
+  let admitted: Admitted;
   try {
     admitted = admit(options, request);
   } catch (thrown) {
@@ -35,13 +50,27 @@ export function produce(options: ProduceOptions, request: ProduceRequest, done: 
     done(toQuireError(thrown));
     return undefined;
   }
+  const { replica, admission } = admitted;
+  if (admission.kind === "written") {
+    const { term, configuration } = replica;
+    // Committed long since: at least W had it on disk.
+    done(request.acks === "none" ? unheard(term) : { baseOffset: admission.original.baseOffset, term, replicasOnDisk: configuration.w });
+    return term;
+  }
+  options.inflight.take(request.batch.body.length);
   const pending = new PendingProduce(options, request, done);
-  pending.propose(admitted.replica, admitted.batch);
+  if (admission.kind === "next") pending.propose(admitted);
+  else pending.follow(replica.term, admission.original);
   return pending.placedIn;
 }
 
-function admit(options: ProduceOptions, request: ProduceRequest): { replica: Replica; batch: RecordBatchHeader } {
-  const { topic, replica } = options.keeper.leading(request);
+/** The answer for acks=none. */
+const unheard = (term: Term): ProduceResult => ({ baseOffset: offset(-1), term, replicasOnDisk: 0 });
+
+function admit(options: ProduceOptions, request: ProduceRequest): Admitted {
+  const { keeper } = options;
+  // What a producer wrote before is known once everything of former leaders is applied.
+  const { topic, replica } = request.batch.producerId === 0 ? keeper.leading(request) : keeper.serving(request);
   if (request.ifTerm !== undefined && request.ifTerm !== replica.term) {
     throw new QuireError(
       "STALE_TERM",
@@ -55,9 +84,10 @@ function admit(options: ProduceOptions, request: ProduceRequest): { replica: Rep
     recordBytesMax: options.recordBytesMax,
     batchBytesMax: Math.min(options.batchBytesMax, topic.settings.batchBytesMax),
   });
-  checkRoom(options, request, replica);
-  options.inflight.take(request.batch.body.length);
-  return { replica, batch };
+  const producers = batch.producerId === 0 ? undefined : options.idempotence.of(replica, request);
+  const admission: Admission = producers?.admit(batch) ?? { kind: "next" };
+  if (admission.kind === "next") checkRoom(options, request, replica);
+  return { replica, batch, producers, admission };
 }
 
 /**
@@ -102,25 +132,38 @@ class PendingProduce implements Expiring {
     this.#slot = options.deadlines.add(this, request.timeoutMs);
   }
 
-  propose(replica: Replica, batch: RecordBatchHeader): void {
+  propose({ replica, batch, producers }: Admitted): void {
     const proposal = { kind: EntryKind.records, batch, body: this.#request.batch.body };
-    const settle = (outcome: Committed | Error): void => this.#settle(outcome);
+    const begun = producers?.begin(batch);
+    const settle = (outcome: Committed | Error): void => {
+      if (begun !== undefined) producers?.settled(begun, outcome);
+      this.#settle(outcome);
+    };
     const { acks } = this.#request;
     replica.propose(proposal, settle, {
       placed: ({ term }) => {
         this.placedIn = term;
-        if (acks === "none") this.#answer({ baseOffset: offset(-1), term, replicasOnDisk: 0 });
+        if (begun !== undefined) begun.isPlaced = true;
+        if (acks === "none") this.#answer(unheard(term));
       },
       ...(acks === "leader" && { onDisk: ({ baseOffset, term }: Placed) => this.#answer({ baseOffset, term, replicasOnDisk: 1 }) }),
     });
   }
 
+  /** A retry of a batch that is under way gets the outcome of the original. */
+  follow(term: Term, original: PendingBatch): void {
+    this.placedIn = term;
+    if (this.#request.acks === "none") this.#answer(unheard(term));
+    original.followers.push((outcome) => this.#settle(outcome));
+  }
+
   expire(): void {
-    const { topic, partition, timeoutMs } = this.#request;
+    const { topic, partition, timeoutMs, batch } = this.#request;
+    const remedy = batch.producerId === 0 ? "so retry only if writing it twice does no harm" : "so send it again as it is: it is written once";
     this.#answer(
       new QuireError(
         "WRITE_OUTCOME_UNKNOWN",
-        `the batch for ${topic}/${partition} was not confirmed within ${timeoutMs} ms; it may or may not be written, so retry only if writing it twice does no harm`,
+        `the batch for ${topic}/${partition} was not confirmed within ${timeoutMs} ms; it may or may not be written, ${remedy}`,
         {
           details: { topic, partition, timeoutMs },
         },

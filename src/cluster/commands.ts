@@ -31,10 +31,21 @@ export type Command =
       readonly readQuorum?: number;
       readonly settings?: Partial<TopicSettings>;
     }
-  | { readonly kind: "delete-topic"; readonly name: string };
+  | { readonly kind: "delete-topic"; readonly name: string }
+  /** So many producer ids in a row, which nobody gets again. */
+  | { readonly kind: "reserve-producer-ids"; readonly count: number }
+  /** A named producer begins anew: its id stays, its epochs rise. */
+  | { readonly kind: "init-producer"; readonly name: string };
 
 const VERSION = 1;
-const KINDS: Readonly<Record<Command["kind"], true>> = { "register-broker": true, "create-topic": true, "update-topic": true, "delete-topic": true };
+const KINDS: Readonly<Record<Command["kind"], true>> = {
+  "register-broker": true,
+  "create-topic": true,
+  "update-topic": true,
+  "delete-topic": true,
+  "reserve-producer-ids": true,
+  "init-producer": true,
+};
 
 export const encodeCommand = (command: Command): Buffer => Buffer.from(JSON.stringify({ version: VERSION, ...command }));
 

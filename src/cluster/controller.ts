@@ -1,7 +1,7 @@
 import { QuireError } from "../base/errors.js";
 import { METADATA_REPLICA_SET, type NodeId, type ReplicaSetId } from "../base/ids.js";
 import { limits } from "../base/limits.js";
-import { checkTopicName } from "../base/names.js";
+import { checkProducerName, checkTopicName } from "../base/names.js";
 import type { Clock, Logger, Random } from "../base/ports.js";
 import { checkQuorum, majority } from "../base/quorum.js";
 import { leaderUnknown, metadataNotRead, notLeader, partitionNotFound, topicNotFound } from "../base/refusals.js";
@@ -13,7 +13,18 @@ import type { CommandResult, PartitionState, TopicState } from "./metadata-state
 import { type Candidate, place } from "./placement.js";
 import { checkTopicSettings } from "./topic-settings.js";
 import { handOver } from "./transfer.js";
-import type { BrokerInfo, BrokerRegistration, ClusterAdmin, TopicChange, TopicInfo, TopicPartition, TopicRequest, TopicSettings, TopicSpec } from "./view.js";
+import type {
+  BrokerInfo,
+  BrokerRegistration,
+  ClusterAdmin,
+  ProducerInfo,
+  TopicChange,
+  TopicInfo,
+  TopicPartition,
+  TopicRequest,
+  TopicSettings,
+  TopicSpec,
+} from "./view.js";
 
 export interface ControllerOptions {
   readonly view: LocalView;
@@ -127,6 +138,25 @@ export class Controller implements ClusterAdmin {
     const registration = (await this.#propose(metadata, { kind: "register-broker", broker })) as BrokerRegistration;
     logger.info({ nodeId: broker.nodeId, incarnation: broker.incarnation, former: former?.incarnation, ...registration }, "broker registered");
     return registration;
+  }
+
+  /** @throws QuireError INVALID_FIELD, NOT_LEADER, WRITE_OUTCOME_UNKNOWN, … */
+  async reserveProducerIds(count: number): Promise<ProducerInfo> {
+    const metadata = this.#leading();
+    if (!Number.isInteger(count) || count < 1 || count > limits.producerIdsAtOnce) {
+      const description = `count is ${count}; it is a whole number from 1 to ${limits.producerIdsAtOnce}`;
+      throw new QuireError("INVALID_FIELD", description, { details: { count }, fields: [{ field: "count", description }] });
+    }
+    return (await this.#propose(metadata, { kind: "reserve-producer-ids", count })) as ProducerInfo;
+  }
+
+  /** @throws QuireError INVALID_NAME, QUOTA_EXCEEDED, NOT_LEADER, WRITE_OUTCOME_UNKNOWN, … */
+  async initProducer(name: string): Promise<ProducerInfo> {
+    const metadata = this.#leading();
+    checkProducerName(name);
+    const producer = (await this.#propose(metadata, { kind: "init-producer", name })) as ProducerInfo;
+    this.#options.logger.info({ producer: name, ...producer }, "a named producer began; its former self is fenced");
+    return producer;
   }
 
   #isFormerAlive({ nodeId, incarnation }: BrokerInfo): boolean {

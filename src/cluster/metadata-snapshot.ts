@@ -2,6 +2,7 @@ import { QuireError } from "../base/errors.js";
 import type { NodeId, ReplicaId, ReplicaSetId } from "../base/ids.js";
 import type { Member, QuorumSet } from "../replica/types.js";
 import type { BrokerState, MetadataTables, PartitionState, TopicState } from "./metadata-state.js";
+import { ProducerNames } from "./producer-names.js";
 import type { TopicSettings } from "./view.js";
 
 const VERSION = 1;
@@ -22,6 +23,8 @@ interface Snapshot {
   readonly brokers: readonly BrokerState[];
   readonly retired: readonly (readonly [string, NodeId])[];
   readonly topics: readonly TopicRow[];
+  /** The next producer id, and each named producer: name, id, epoch. Absent in snapshots from before there were any. */
+  readonly producers?: readonly [nextId: number, named: readonly (readonly [string, number, number])[]];
 }
 
 /** The metadata as bytes: JSON, with a short row for each partition, since there may be many. */
@@ -37,6 +40,7 @@ export function encodeState(clusterId: string, tables: MetadataTables): Buffer {
       ...topic,
       rows: assignments.map((partition) => partitionRow(partition, topic)),
     })),
+    producers: [tables.producers.nextId, [...tables.producers.named()].map(([name, { producerId, epoch }]) => [name, producerId, epoch])],
   };
   return Buffer.from(JSON.stringify(snapshot));
 }
@@ -58,7 +62,15 @@ export function decodeState(clusterId: string, bytes: Buffer): MetadataTables {
     brokers: new Map(snapshot.brokers.map((broker) => [broker.nodeId, broker])),
     retired: new Map(snapshot.retired),
     topics: new Map(snapshot.topics.map((row) => [row.name, topicOf(row)])),
+    producers: producersOf(snapshot.producers),
   };
+}
+
+function producersOf([nextId, named]: NonNullable<Snapshot["producers"]> = [1, []]): ProducerNames {
+  return new ProducerNames(
+    nextId,
+    named.map(([name, producerId, epoch]) => [name, { producerId, epoch }]),
+  );
 }
 
 function partitionRow(

@@ -8,7 +8,8 @@ import type { Configuration, Member, QuorumSet } from "../replica/types.js";
 import type { Command } from "./commands.js";
 import { type FoundingRecord, metadataInitial } from "./membership.js";
 import { decodeState, encodeState } from "./metadata-snapshot.js";
-import type { BrokerInfo, BrokerRegistration, PartitionInfo, TopicInfo, TopicSpec } from "./view.js";
+import { ProducerNames } from "./producer-names.js";
+import type { BrokerInfo, BrokerRegistration, PartitionInfo, ProducerInfo, TopicInfo, TopicSpec } from "./view.js";
 
 export interface BrokerState extends BrokerInfo {
   readonly metadataReplicaId: ReplicaId;
@@ -31,6 +32,7 @@ export interface MetadataTables {
   /** Incarnations whose disk was replaced, and the node id they had. They may never come back. */
   readonly retired: Map<string, NodeId>;
   readonly topics: Map<string, TopicState>;
+  readonly producers: ProducerNames;
 }
 
 /** What a change touched, so that nobody needs to look at everything. */
@@ -41,7 +43,7 @@ export interface MetadataChange {
   readonly replicaSets: readonly ReplicaSetId[];
 }
 
-export type CommandResult = BrokerRegistration | TopicState | undefined;
+export type CommandResult = BrokerRegistration | TopicState | ProducerInfo | undefined;
 interface Applied {
   readonly result: CommandResult;
   readonly change: MetadataChange;
@@ -74,6 +76,7 @@ export class MetadataState {
       brokers: new Map(brokers),
       retired: new Map(),
       topics: new Map(),
+      producers: new ProducerNames(),
     };
   }
 
@@ -83,6 +86,11 @@ export class MetadataState {
 
   get topics(): ReadonlyMap<string, TopicState> {
     return this.#tables.topics;
+  }
+
+  /** First epoch of a named producer's newest life; undefined for one without a name. */
+  producerEpoch(producerId: number): number | undefined {
+    return this.#tables.producers.epochOf(producerId);
   }
 
   isRetired(incarnation: string): boolean {
@@ -120,6 +128,10 @@ export class MetadataState {
         return this.#updateTopic(command);
       case "delete-topic":
         return this.#deleteTopic(command.name);
+      case "reserve-producer-ids":
+        return { result: this.#tables.producers.reserve(command.count), change: NOTHING };
+      case "init-producer":
+        return { result: this.#tables.producers.begin(command.name), change: NOTHING };
       default:
         return unreachable(command);
     }

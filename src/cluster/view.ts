@@ -112,6 +112,20 @@ export interface ClusterAdmin {
    * whose disk is gone: each of its replicas by a new one. Idempotent. @throws QuireError CONFLICT while the former lives
    */
   registerBroker(broker: BrokerInfo): Promise<BrokerRegistration>;
+  /** So many producer ids in a row, which nobody gets again. */
+  reserveProducerIds(count: number): Promise<ProducerInfo>;
+  /** A named producer begins anew, and fences its former self: the id stays, the epochs rise. @throws QuireError INVALID_NAME, QUOTA_EXCEEDED */
+  initProducer(name: string): Promise<ProducerInfo>;
+}
+
+/** Who an idempotent producer is. */
+export interface ProducerInfo {
+  /** Above 0. Of several in a row, the first. */
+  readonly producerId: number;
+  /** The first epoch of its own. */
+  readonly epoch: number;
+  /** How many epochs from there on are its own. */
+  readonly epochs: number;
 }
 
 /** What a broker needs to know to begin its own copy of the cluster metadata. */

@@ -4,6 +4,7 @@ import { limits } from "../base/limits.js";
 import type { Logger } from "../base/ports.js";
 import { LocalDataPlane } from "../broker/data-plane.js";
 import { PartitionState } from "../broker/partition-state.js";
+import { ProducersKeeper } from "../broker/producers-keeper.js";
 import { RetentionKeeper } from "../broker/retention-keeper.js";
 import { Controller } from "../cluster/controller.js";
 import { LeaderBalancer } from "../cluster/leader-balancer.js";
@@ -74,6 +75,7 @@ export class BrokerNode {
   readonly #server: PublicServer;
   readonly #requests: LeaderRequests;
   #retention: RetentionKeeper | undefined;
+  #producers: ProducersKeeper | undefined;
   #registration: Registration | undefined;
   #balancer: LeaderBalancer | undefined;
   #isController = false;
@@ -165,6 +167,13 @@ export class BrokerNode {
       logger,
       periodMs: config.retention.checkMs,
     });
+    this.#producers = new ProducersKeeper({
+      replicas: () => this.host.all(),
+      view: this.view,
+      tellTime: (replica, at) => this.#dataPlane.tellTime(replica, at),
+      clock,
+      expireMs: config.producers.expireMs,
+    });
     logger.info({ nodeId: self.nodeId, clusterId: membership.founding.clusterId, address: self.address, peerAddress: self.peerAddress }, "serving");
   }
 
@@ -175,6 +184,7 @@ export class BrokerNode {
     this.#balancer?.stop();
     this.#registration?.stop();
     this.#retention?.stop();
+    this.#producers?.stop();
     const isAlive = (id: NodeId): boolean => this.view.isAlive(id);
     await endAll([
       () => handOverAll({ self: self.nodeId, replicas: [...this.host.all()], isAlive, clock, logger, timeoutMs: HAND_OVER_MS_MAX }),
@@ -289,6 +299,15 @@ export class BrokerNode {
       batchBytesMax: config.produce.batchBytesMax,
       inflightBytesMax: config.produce.inflightBytesMax,
       fetchWaitersMax: config.streams.perBrokerMax,
+      producers: {
+        tableOf: (id) => {
+          const machine = this.host.get(id)?.machine;
+          return machine instanceof PartitionState ? machine.producers : undefined;
+        },
+        epochOf: (producerId) => this.#machine.state.producerEpoch(producerId),
+        producersMax: config.producers.perPartitionMax,
+        expireMs: config.producers.expireMs,
+      },
     });
   }
 

@@ -26,6 +26,7 @@ export function fixture(change: Partial<DataPlaneOptions> = {}) {
     batchBytesMax: 2 * MIB,
     inflightBytesMax: MIB,
     fetchWaitersMax: 2,
+    producers: { tableOf: (id) => replicas.get(id)?.producers, epochOf: () => undefined, producersMax: 1_000, expireMs: 60_000 },
     ...change,
   });
   return { clock, view, topic, replica, replicas, dataPlane };

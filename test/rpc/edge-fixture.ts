@@ -46,6 +46,13 @@ export class FakeAdmin implements ClusterAdmin {
     throw new Error("brokers register with each other, not through the public edges");
   }
 
+  async reserveProducerIds(count: number) {
+    return this.#called("reserveProducerIds", count) as Awaited<ReturnType<ClusterAdmin["reserveProducerIds"]>>;
+  }
+  async initProducer(name: string) {
+    return this.#called("initProducer", name) as Awaited<ReturnType<ClusterAdmin["initProducer"]>>;
+  }
+
   #called(...call: unknown[]): unknown {
     this.calls.push(call);
     return this.answer(...call);
@@ -88,6 +95,7 @@ export async function startEdge(context: TestContext, { nodeId = 1, limits = {},
     batchBytesMax: 2 * MIB,
     inflightBytesMax,
     fetchWaitersMax: 100,
+    producers: { tableOf: (id) => replicas.get(id)?.producers, epochOf: () => undefined, producersMax: 1_000, expireMs: 60_000 },
   });
   const edgeLimits = { ...defaultLimits, recordBytesMax: 64 * KIB, ...limits };
   const server = new PublicServer({
