@@ -32,6 +32,8 @@ interface ParsedAppend {
   readonly wireAcks: number;
   readonly partition: number | undefined;
   readonly records: readonly AppendRecord[];
+  /** Of an idempotent producer; zeros for none. */
+  readonly producer: Pick<OfferedBatch, "producerId" | "producerEpoch" | "baseSequence">;
 }
 
 /** What was written here, or the records' answers of the leader. */
@@ -98,10 +100,10 @@ export class Append {
   }
 
   /** Encodes every part before anything is written, so that a request that is refused for its size leaves nothing behind. */
-  #encode({ records, topic }: ParsedAppend, parts: readonly Part[]): EncodedPart[] {
+  #encode({ records, topic, producer }: ParsedAppend, parts: readonly Part[]): EncodedPart[] {
     const { limits: edgeLimits, clock, view } = this.#edge;
     const now = clock.wallMs();
-    const encoded = parts.map((part) => ({ ...part, batch: encodeBatch(part, now, edgeLimits.recordBytesMax) }));
+    const encoded = parts.map((part) => ({ ...part, batch: { ...encodeBatch(part, now, edgeLimits.recordBytesMax), ...producer } }));
     const bytes = encoded.reduce((sum, { batch }) => sum + batch.body.length, 0);
     const max = Math.min(edgeLimits.batchBytesMax, view.topic(topic)?.settings.batchBytesMax ?? edgeLimits.batchBytesMax);
     if (bytes > max) {
@@ -139,7 +141,7 @@ export class Append {
   async #forward(append: ParsedAppend, part: EncodedPart, broker: RemoteBroker): Promise<readonly AppendedRecord[]> {
     this.#forwarding.take(part.batch.body.length);
     try {
-      const request = { topic: append.topic, partition: part.partition, records: part.records, acks: append.wireAcks };
+      const request = { topic: append.topic, partition: part.partition, records: part.records, acks: append.wireAcks, ...append.producer };
       const { records } = await broker.call(produceService.Append, request);
       const failed = records.find(({ error }) => error !== null)?.error;
       if (failed) throw fromStatus(failed);
@@ -171,7 +173,16 @@ function parseAppend(request: AppendRequest): ParsedAppend {
     wireAcks: request.acks,
     partition: request.partition === undefined ? undefined : partitionNumber(request.partition, "partition"),
     records: request.records,
+    producer: parseProducer(request),
   };
+}
+
+/** Bounds are the data plane's to check. */
+function parseProducer({ producerId, producerEpoch, baseSequence, partition }: AppendRequest): ParsedAppend["producer"] {
+  if (producerId !== 0 && partition === undefined) {
+    refuseField("partition", "is missing with a producer_id", "sequences count records of one partition: set it");
+  }
+  return { producerId, producerEpoch, baseSequence };
 }
 
 function encodeBatch({ records, positions }: Part, now: number, recordBytesMax: number): OfferedBatch {

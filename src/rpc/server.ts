@@ -18,6 +18,7 @@ import type { Edge } from "./edge.js";
 import { FETCH_DEADLINE_MS, fetch, listOffsets } from "./fetch-service.js";
 import { Forwarder } from "./forward.js";
 import { Health, type Readiness } from "./health.js";
+import { InitProducer } from "./init-producer.js";
 import { MetadataFeed } from "./metadata-feed.js";
 import { openProduce } from "./produce-service.js";
 import { StreamSlots } from "./slots.js";
@@ -104,6 +105,7 @@ export class PublicServer {
     const calls = new UnaryCalls();
     const feed = new MetadataFeed(edge.view, edge.clock);
     const append = new Append(edge);
+    const initProducer = new InitProducer(edge);
     const { metadataMs, appendMs, adminMs } = defaultDeadlines;
     const on = <Request, Answer>(options: UnaryOptions, handle: (request: Request, context: CallContext) => Promise<Answer>) =>
       unary(edge, calls, options, handle);
@@ -113,6 +115,7 @@ export class PublicServer {
     const produceHandlers: Handlers<typeof produceService> = {
       Produce: (call) => openProduce(edge, this.#slots.produce, call),
       Append: on(writes(appendMs), (request, context) => append.run(request, context)),
+      InitProducer: on(writes(metadataMs), (request, context) => initProducer.run(request, context)),
     };
     const fetchHandlers: Handlers<typeof fetchService> = {
       Fetch: on(reads(FETCH_DEADLINE_MS), (request, context) => fetch(edge, request, context)),

@@ -2,7 +2,7 @@
 import { QuireError, type Reason } from "../base/errors.js";
 import { type NodeId, nodeId, type Offset, offset } from "../base/ids.js";
 import { limits } from "../base/limits.js";
-import { checkTopicName } from "../base/names.js";
+import { checkProducerName, checkTopicName } from "../base/names.js";
 import { Acks, type AcksName } from "../base/record-batch.js";
 import type { Position } from "../broker/types.js";
 import { NamedPosition, type PositionMessage } from "../wire/messages.js";
@@ -23,9 +23,14 @@ export function integerOr(value: number, field: string, min: number, max: number
 }
 
 /** @throws QuireError INVALID_NAME */
-export function topicName(name: string, field: string): string {
+export const topicName = (name: string, field: string): string => checkedName(name, field, checkTopicName);
+
+/** @throws QuireError INVALID_NAME */
+export const producerName = (name: string, field: string): string => checkedName(name, field, checkProducerName);
+
+function checkedName(name: string, field: string, check: (name: string) => void): string {
   try {
-    checkTopicName(name);
+    check(name);
   } catch (thrown) {
     if (!(thrown instanceof QuireError)) throw thrown;
     throw new QuireError(thrown.reason, thrown.message, {

@@ -103,6 +103,18 @@ export interface AppendRequest {
   readonly partition?: number;
   readonly records: readonly AppendRecord[];
   readonly acks: number;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+}
+export interface InitProducerRequest {
+  readonly name: string;
+  readonly count: number;
+}
+export interface InitProducerResponse {
+  readonly producerId: number;
+  readonly epoch: number;
+  readonly epochs: number;
 }
 export interface AppendRecord {
   readonly key?: Buffer;

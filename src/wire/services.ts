@@ -14,6 +14,7 @@ const definitions = loadProto(publicProtoFiles);
 export type ProduceService = {
   readonly Produce: BidiMethod<messages.ProduceRequest, messages.ProduceResponse>;
   readonly Append: UnaryMethod<messages.AppendRequest, messages.AppendResponse>;
+  readonly InitProducer: UnaryMethod<messages.InitProducerRequest, messages.InitProducerResponse>;
 };
 export const produceService = service<ProduceService>(definitions, "quire.v1.ProduceService", {
   Produce: { request: produceRequestCodec, response: produceResponseCodec },
