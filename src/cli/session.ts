@@ -1,6 +1,6 @@
 /** What commands that talk to a cluster share: where it is, how long to try, and a connection that is closed at the end. */
 import { QuireError } from "../base/errors.js";
-import type { Quire } from "../client/index.js";
+import type { CompressionName, ConnectOptions, Quire } from "../client/index.js";
 import { parseDuration } from "../config/units.js";
 
 /** Where `quire dev` listens. */
@@ -17,6 +17,12 @@ export const sessionOptions = {
 } as const;
 
 export const jsonOption = { json: { type: "boolean", default: false, describe: "For programs" } } as const;
+
+export const compressionOption = {
+  choices: ["none", "gzip", "lz4", "zstd"],
+  default: "none",
+  describe: "How the client compresses batches; zstd needs Node 22.15",
+} as const satisfies { readonly choices: readonly CompressionName[]; readonly default: CompressionName; readonly describe: string };
 
 /** A request is tried again after this long, within `--timeout`. */
 const REQUEST_TIMEOUT_MS_MAX = 10_000;
@@ -37,7 +43,12 @@ export const brokersOf = ({ brokers }: Pick<SessionArgs, "brokers">): string[] =
   (brokers ?? process.env["QUIRE_BROKERS"])?.split(",").map((address) => address.trim()) ?? DEV_ADDRESSES;
 
 /** Connects, runs, closes. The client is loaded only now: `--help` shall not wait for gRPC. */
-export async function withQuire<T>(args: SessionArgs, run: (quire: Quire) => Promise<T>, signal?: AbortSignal): Promise<T> {
+export async function withQuire<T>(
+  args: SessionArgs,
+  run: (quire: Quire) => Promise<T>,
+  signal?: AbortSignal,
+  options: Pick<ConnectOptions, "compression"> = {},
+): Promise<T> {
   const ms = timeoutMs(args);
   const { connect } = await import("../client/index.js");
   const quire = await connect({
@@ -47,6 +58,7 @@ export async function withQuire<T>(args: SessionArgs, run: (quire: Quire) => Pro
     deliveryTimeoutMs: ms,
     requestTimeoutMs: Math.min(ms, REQUEST_TIMEOUT_MS_MAX),
     ...(signal === undefined ? {} : { signal }),
+    ...options,
   });
   try {
     return await run(quire);

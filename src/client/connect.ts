@@ -1,7 +1,10 @@
 /** Puts the client together, and takes it apart again. */
 import { checkTopicName } from "../base/names.js";
+import { Compression } from "../base/record-batch.js";
 import { Admin, type ClusterDescription, type TopicDescription } from "./admin.js";
 import type { CallLimits } from "./calls.js";
+import { loadCodec } from "./codecs.js";
+import { Compressor } from "./compressor.js";
 import { Connections, closedError } from "./connections.js";
 import { Metadata } from "./metadata.js";
 import { type ClientOptions, type ConnectOptions, checkNames, resolveOptions } from "./options.js";
@@ -21,7 +24,7 @@ export interface TopicOptions<Value> {
  * Connects to a cluster: resolves when one of the brokers has said what the cluster looks like. Close it when done: an open client keeps the
  * process alive.
  *
- * @throws QuireError INVALID_SETTING for a wrong option, BROKER_UNREACHABLE when no broker answered within `connectTimeoutMs`
+ * @throws QuireError INVALID_SETTING for a wrong option, UNSUPPORTED for a compression that this runtime does not have, BROKER_UNREACHABLE when no broker answered within `connectTimeoutMs`
  */
 export const connect = (options: ConnectOptions): Promise<Quire> => connectWith(options, systemPorts);
 
@@ -29,7 +32,9 @@ export const connect = (options: ConnectOptions): Promise<Quire> => connectWith(
 export async function connectWith(given: ConnectOptions, ports: ClientPorts): Promise<Quire> {
   const options = resolveOptions(given);
   given.signal?.throwIfAborted();
-  const quire = new Quire(options, ports);
+  const { compression } = options;
+  const compressor = compression === "none" ? undefined : new Compressor(Compression[compression], await loadCodec(compression));
+  const quire = new Quire(options, ports, compressor);
   try {
     await quire.start(given.signal);
     return quire;
@@ -55,12 +60,12 @@ export class Quire implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   /** @internal */
-  constructor(options: ClientOptions, ports: ClientPorts) {
+  constructor(options: ClientOptions, ports: ClientPorts, compressor?: Compressor) {
     this.#options = options;
     this.#ports = ports;
     this.#connections = new Connections(options, ports);
     this.#metadata = new Metadata(options, ports, this.#connections, this.#closing.signal);
-    this.#producer = new Producer(options, ports, this.#metadata, this.#connections);
+    this.#producer = new Producer(options, ports, this.#metadata, this.#connections, compressor);
     this.#admin = new Admin(this.#metadata, options.adminTimeoutMs);
     this.#offsets = new OffsetLookup(this.#metadata, options, ports);
     this.#release = ports.hold();

@@ -1,6 +1,6 @@
 /** The whole public surface of the TypeScript client. */
 export { QuireError, type Reason } from "../base/errors.js";
-export type { AcksName } from "../base/record-batch.js";
+export type { AcksName, CompressionName } from "../base/record-batch.js";
 export type { ClusterDescription, CreateTopicOptions, PartitionDescription, TopicDescription, TopicSettings, UpdateTopicOptions } from "./admin.js";
 export type { CallLimits } from "./calls.js";
 export { connect, type Quire, type TopicOptions } from "./connect.js";

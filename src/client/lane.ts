@@ -15,6 +15,10 @@ export interface LaneBatch {
   readonly openedMs: number;
   /** Monotonic time after which its sender is told that it failed. */
   readonly deadlineMs: number;
+  /** Whether it may be sent once it is closed; until then those after it wait too. */
+  readonly isReady: boolean;
+  /** It takes no more records: told once. */
+  close(): void;
 }
 
 export interface LaneSettings {
@@ -77,8 +81,11 @@ export class Lane<Batch extends LaneBatch> {
 
   /** The open batch takes no more records. */
   close(): void {
-    if (this.#open !== undefined) this.#waiting.push(this.#open);
+    const closed = this.#open;
+    if (closed === undefined) return;
     this.#open = undefined;
+    this.#waiting.push(closed);
+    closed.close();
   }
 
   /**
@@ -89,19 +96,20 @@ export class Lane<Batch extends LaneBatch> {
    */
   take(nowMs: number, hurry: boolean): Batch | undefined {
     if (!this.#mayTake(nowMs)) return undefined;
-    let batch = this.#waiting.shift();
-    if (batch === undefined && this.#open !== undefined && this.#inFlight.length === 0) {
+    if (this.#waiting.length === 0 && this.#open !== undefined && this.#inFlight.length === 0) {
       if (!hurry && nowMs < this.#open.openedMs + this.#settings.lingerMs) return undefined;
-      batch = this.#open;
-      this.#open = undefined;
+      this.close();
     }
-    if (batch !== undefined) this.#inFlight.push(batch);
+    const batch = this.#waiting[0];
+    if (batch?.isReady !== true) return undefined;
+    this.#waiting.shift();
+    this.#inFlight.push(batch);
     return batch;
   }
 
-  /** When `take` may give something that it does not give now, answers aside; undefined when only an answer changes that. */
+  /** When `take` may give something that it does not give now; undefined when that needs an answer, or a batch that becomes ready. */
   wakeMs(): number | undefined {
-    if (this.#inFlight.length > 0) return undefined;
+    if (this.#inFlight.length > 0 || this.#waiting[0]?.isReady === false) return undefined;
     const lingering = this.#waiting.length + this.#failed.length === 0 ? this.#open : undefined;
     return Math.max(this.#resumeMs, lingering === undefined ? 0 : lingering.openedMs + this.#settings.lingerMs);
   }

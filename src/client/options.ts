@@ -3,8 +3,7 @@ import { closest } from "fastest-levenshtein";
 import { QuireError } from "../base/errors.js";
 import { KIB, limits, MIB } from "../base/limits.js";
 import type { Logger } from "../base/ports.js";
-import type { AcksName } from "../base/record-batch.js";
-import { Acks } from "../base/record-batch.js";
+import { Acks, type AcksName, Compression, type CompressionName } from "../base/record-batch.js";
 import { silentLogger } from "../base/silent-logger.js";
 
 interface NumberOption {
@@ -25,7 +24,7 @@ const NUMBERS = {
   connectTimeoutMs: { value: 10_000, min: 100, max: 600_000 },
   /** How long a batch may wait for more records although nothing is under way. */
   lingerMs: { value: 0, min: 0, max: 10_000 },
-  /** A batch of this size is full. */
+  /** A batch of this size, before compression, is full. */
   batchBytes: { value: 256 * KIB, min: KIB, max: limits.batchBytes },
   /** Batches of one partition under way at a time, once its leader has taken one. */
   inFlightBatchesMax: { value: 5, min: 1, max: 100 },
@@ -56,6 +55,11 @@ export interface ConnectOptions extends Partial<NumberOptions> {
   /** When a produce is answered; default `quorum`, the only one that promises anything. */
   readonly acks?: AcksName;
   /**
+   * How batches are compressed, default `none`. One that does not get smaller, or is below 1 KiB, is sent as it is. `zstd` needs Node 22.15.
+   * Brokers never look into a batch; readers read all of them, whatever this says.
+   */
+  readonly compression?: CompressionName;
+  /**
    * Whether to send again what may have been written (default true: at least once, duplicates are possible). With false, such
    * a `send` is rejected with WRITE_OUTCOME_UNKNOWN.
    */
@@ -69,7 +73,7 @@ export interface ConnectOptions extends Partial<NumberOptions> {
 /** The same with defaults filled in. */
 export type ClientOptions = Required<Omit<ConnectOptions, "signal">>;
 
-const CONNECT_NAMES = ["brokers", "acks", "retryUnknown", "logger", "signal", ...Object.keys(NUMBERS)];
+const CONNECT_NAMES = ["brokers", "acks", "compression", "retryUnknown", "logger", "signal", ...Object.keys(NUMBERS)];
 
 /** @throws QuireError INVALID_SETTING, naming the option, its bounds, and the name that was probably meant */
 export function resolveOptions(given: ConnectOptions): ClientOptions {
@@ -80,10 +84,14 @@ export function resolveOptions(given: ConnectOptions): ClientOptions {
     ...(numbers as NumberOptions),
     brokers: checkBrokers(given.brokers),
     acks: given.acks ?? "quorum",
+    compression: given.compression ?? "none",
     retryUnknown: given.retryUnknown ?? true,
     logger: given.logger ?? silentLogger,
   };
   if (!Object.hasOwn(Acks, resolved.acks)) refuse("acks", `acks is ${JSON.stringify(resolved.acks)}; use one of ${Object.keys(Acks).join(", ")}`);
+  if (!Object.hasOwn(Compression, resolved.compression)) {
+    refuse("compression", `compression is ${JSON.stringify(resolved.compression)}; use one of ${Object.keys(Compression).join(", ")}`);
+  }
   if (resolved.retryDelayMsMin > resolved.retryDelayMsMax) {
     refuse("retryDelayMsMin", `retryDelayMsMin ${resolved.retryDelayMsMin} is above retryDelayMsMax ${resolved.retryDelayMsMax}`);
   }

@@ -1,8 +1,10 @@
 /** A batch being filled, sent and answered; and whom its answer concerns. */
+import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.js";
 import type { QuireError } from "../base/errors.js";
 import { plainHeader, type RecordBatchHeader } from "../base/record-batch.js";
 import { type HeaderContent, RecordsEncoder } from "../wire/records-codec.js";
+import { COMPRESS_BYTES_MIN, type Compressor } from "./compressor.js";
 import type { LaneBatch } from "./lane.js";
 
 /** A record ready to be encoded. Strings are written as UTF-8; undefined is absent. */
@@ -48,6 +50,12 @@ export interface BatchTimes {
   readonly deadlineMs: number;
 }
 
+/** Makes batches smaller when they are closed, and whom to tell when one may be sent. */
+export interface Compression {
+  readonly by: Compressor;
+  readonly onReady: () => void;
+}
+
 export class OutgoingBatch implements LaneBatch {
   order = -1;
   attempts = 0;
@@ -68,8 +76,10 @@ export class OutgoingBatch implements LaneBatch {
   #settled = false;
   #onSettled: (() => void)[] = [];
   #message: (RecordBatchHeader & { readonly body: Buffer }) | undefined;
+  readonly #compression: Compression | undefined;
+  #isCompressing = false;
 
-  constructor(partition: number, times: BatchTimes, baseTimestampMs: number, pool: EncoderPool) {
+  constructor(partition: number, times: BatchTimes, baseTimestampMs: number, pool: EncoderPool, compression?: Compression) {
     this.partition = partition;
     this.openedMs = times.openedMs;
     this.deadlineMs = times.deadlineMs;
@@ -77,6 +87,7 @@ export class OutgoingBatch implements LaneBatch {
     this.#maxTimestampMs = baseTimestampMs;
     this.#pool = pool;
     this.#encoder = pool.borrow();
+    this.#compression = compression;
   }
 
   get bytes(): number {
@@ -92,6 +103,10 @@ export class OutgoingBatch implements LaneBatch {
     return this.#settled;
   }
 
+  get isReady(): boolean {
+    return !this.#isCompressing;
+  }
+
   /** Returns how many bytes the batch grew by. */
   add(record: OutgoingRecord, completion: Completion): number {
     assert(this.#encoder !== undefined, "a closed batch takes no records");
@@ -103,6 +118,19 @@ export class OutgoingBatch implements LaneBatch {
     this.#records += 1;
     this.#bytes += grown;
     return grown;
+  }
+
+  /** Without compression it is encoded when it is sent. */
+  close(): void {
+    if (this.#compression === undefined || this.#bytes < COMPRESS_BYTES_MIN) return;
+    const { by, onReady } = this.#compression;
+    const plain = this.message();
+    this.#isCompressing = true;
+    by.compress(plain.body, (body) => {
+      this.#isCompressing = false;
+      if (body !== undefined) this.#message = { ...plain, compression: by.code, crc32: crc32(body), body };
+      onReady();
+    });
   }
 
   /** The batch as it travels, the same bytes at every attempt. It takes no more records. */

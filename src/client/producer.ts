@@ -8,6 +8,7 @@ import type { Timer } from "../base/ports.js";
 import { Acks } from "../base/record-batch.js";
 import type { ProduceResult } from "../wire/messages.js";
 import { fromStatus } from "../wire/status.js";
+import type { Compressor } from "./compressor.js";
 import { type Connections, closedError } from "./connections.js";
 import { Lane } from "./lane.js";
 import type { Metadata } from "./metadata.js";
@@ -71,6 +72,7 @@ export class Producer {
   readonly #ports: ClientPorts;
   readonly #metadata: Metadata;
   readonly #connections: Connections;
+  readonly #compressor: Compressor | undefined;
   readonly #encoders = new EncoderPool();
   /** By address. */
   readonly #links = new Map<string, BrokerLink>();
@@ -85,11 +87,12 @@ export class Producer {
   #stopped = false;
   #closed = false;
 
-  constructor(options: ClientOptions, ports: ClientPorts, metadata: Metadata, connections: Connections) {
+  constructor(options: ClientOptions, ports: ClientPorts, metadata: Metadata, connections: Connections, compressor?: Compressor) {
     this.#options = options;
     this.#ports = ports;
     this.#metadata = metadata;
     this.#connections = connections;
+    this.#compressor = compressor;
     this.queue = new SendQueue(options.bufferBytesMax, options.sendsWaitingMax);
     metadata.onChange(() => this.#leadersChanged());
   }
@@ -121,6 +124,7 @@ export class Producer {
         { openedMs: this.#ports.clock.monotonicMs(), deadlineMs: sentMs + deliveryTimeoutMs },
         record.timestampMs,
         this.#encoders,
+        this.#compressor && { by: this.#compressor, onReady: () => this.#touch(target) },
       );
       lane.begin(batch);
       this.#active.add(target);

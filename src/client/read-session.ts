@@ -104,6 +104,11 @@ export class ReadSession {
     return this.#arrivedBytes;
   }
 
+  /** What `shift` gives, if anything. */
+  get first(): Arrived | undefined {
+    return this.#arrived[0];
+  }
+
   /** What arrived first. Call `taken` when the consumer is done with it. */
   shift(): Arrived | undefined {
     return this.#arrived.shift();

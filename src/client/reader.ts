@@ -11,6 +11,7 @@ import { OffsetLookup } from "./read-positions.js";
 import { type ReadPlan, ReadSession } from "./read-session.js";
 import { ReceivedBatch, type ReceivedRecord } from "./record.js";
 import type { Serializer } from "./serializers.js";
+import { Unpacker } from "./unpack.js";
 
 export interface ReaderParts<Value> {
   readonly topic: string;
@@ -66,12 +67,14 @@ export class Reader<Value> implements AsyncIterable<ReceivedRecord<Value>>, Asyn
     const unhook = signal === undefined ? () => {} : onAbort(signal, stop);
     try {
       const session = await this.#begun();
+      const unpacker = new Unpacker(topic);
       while (session !== undefined) {
         signal?.throwIfAborted();
         if (this.#ended) return undefined;
         const arrived = session.shift();
         if (arrived !== undefined) {
-          yield new ReceivedBatch({ topic, ...arrived }, arrived.batch, serializer);
+          const body = unpacker.body(arrived, session.first);
+          yield new ReceivedBatch({ topic, ...arrived }, arrived.batch, body instanceof Promise ? await body : body, serializer);
           session.taken(arrived);
         } else {
           if (session.failure !== undefined) throw session.failure;

@@ -1,11 +1,9 @@
 /** What a reader hands out. */
-import { crc32, gunzipSync } from "node:zlib";
 import { QuireError } from "../base/errors.js";
-import { limits } from "../base/limits.js";
-import { Compression } from "../base/record-batch.js";
 import type { RecordBatch } from "../wire/messages.js";
 import { RecordsCursor } from "../wire/records-codec.js";
 import type { Serializer } from "./serializers.js";
+import type { Body } from "./unpack.js";
 
 export interface RecordHeader {
   readonly key: string;
@@ -112,15 +110,22 @@ export class ReceivedBatch<Value> implements Iterable<ReceivedRecord<Value>> {
   /** Just past the last committed record of the partition, when this was sent. */
   readonly highWatermark: number;
   readonly #batch: RecordBatch;
+  readonly #body: Body;
   readonly #serializer: Serializer<Value>;
 
-  constructor(at: { topic: string; partition: number; from: number; to: number; highWatermark: number }, batch: RecordBatch, serializer: Serializer<Value>) {
+  constructor(
+    at: { topic: string; partition: number; from: number; to: number; highWatermark: number },
+    batch: RecordBatch,
+    body: Body,
+    serializer: Serializer<Value>,
+  ) {
     this.topic = at.topic;
     this.partition = at.partition;
     this.from = at.from;
     this.to = at.to;
     this.highWatermark = at.highWatermark;
     this.#batch = batch;
+    this.#body = body;
     this.#serializer = serializer;
   }
 
@@ -128,11 +133,12 @@ export class ReceivedBatch<Value> implements Iterable<ReceivedRecord<Value>> {
     return this.to - this.from;
   }
 
-  /** @throws QuireError CORRUPT_BATCH when checksum or encoding are wrong; UNSUPPORTED for a compression not known here */
+  /** @throws QuireError CORRUPT_BATCH when checksum, compressed bytes or encoding are wrong; UNSUPPORTED for a compression not known here */
   *[Symbol.iterator](): Iterator<ReceivedRecord<Value>, undefined> {
     const { topic, partition } = this;
     const { baseOffset, baseTimestampMs, recordCount } = this.#batch;
-    const cursor = new RecordsCursor(uncompressed(this.#batch, `${topic}/${partition}`));
+    if (this.#body instanceof QuireError) throw this.#body;
+    const cursor = new RecordsCursor(this.#body);
     for (let at = 0; at < recordCount; at++) {
       if (!cursor.next())
         throw new QuireError("CORRUPT_BATCH", `the batch at offset ${baseOffset} of ${topic}/${partition} has ${at} records instead of ${recordCount}`);
@@ -142,22 +148,5 @@ export class ReceivedBatch<Value> implements Iterable<ReceivedRecord<Value>> {
       yield new ReceivedRecord({ topic, partition, offset, timestampMs: baseTimestampMs + cursor.timestampDeltaMs }, cursor, this.#serializer);
     }
     return undefined;
-  }
-}
-
-function uncompressed(batch: RecordBatch, where: string): Buffer {
-  const place = `the batch at offset ${batch.baseOffset} of ${where}`;
-  if (batch.crc32 !== undefined && crc32(batch.body) !== batch.crc32)
-    throw new QuireError("CORRUPT_BATCH", `${place} has another checksum than it was written with`);
-  if (batch.compression === Compression.none) return batch.body;
-  if (batch.compression !== Compression.gzip) {
-    throw new QuireError("UNSUPPORTED", `${place} has compression ${batch.compression}, which this version cannot read; it reads none and gzip`, {
-      details: { compression: batch.compression },
-    });
-  }
-  try {
-    return gunzipSync(batch.body, { maxOutputLength: limits.uncompressedBytes });
-  } catch (cause) {
-    throw new QuireError("CORRUPT_BATCH", `${place} cannot be uncompressed`, { cause });
   }
 }

@@ -6,7 +6,7 @@ import { Lane, type LaneBatch } from "../../src/client/lane.js";
 interface Batch extends LaneBatch {
   readonly name: string;
 }
-const batch = (name: string, openedMs = 0, deadlineMs = 1_000): Batch => ({ name, order: -1, openedMs, deadlineMs });
+const batch = (name: string, openedMs = 0, deadlineMs = 1_000): Batch => ({ name, order: -1, openedMs, deadlineMs, isReady: true, close: () => {} });
 const names = (batches: readonly Batch[]): string => batches.map((each) => each.name).join("");
 const lane = (lingerMs = 0): Lane<Batch> => new Lane<Batch>({ inFlightMax: 3, lingerMs });
 
@@ -47,6 +47,21 @@ test("an open batch lingers, unless there is a hurry", () => {
   assert.equal(lingering.take(14, false), undefined);
   assert.equal(lingering.wakeMs(), 15);
   assert.equal(lingering.take(14, true)?.name, "a");
+});
+
+test("a closed batch that is not ready holds back those behind it, and asks for no timer; what is added meanwhile becomes one batch", () => {
+  const one = lane();
+  const slow = { ...batch("a"), isReady: false };
+  one.begin(slow);
+  assert.equal(one.take(0, false), undefined);
+  assert.equal(one.open, undefined, "it is closed, so that it can become ready");
+  one.begin(batch("b"));
+  assert.equal(one.take(0, true), undefined);
+  assert.equal(names(one.batches()), "ab");
+  assert.equal(one.wakeMs(), undefined);
+  slow.isReady = true;
+  assert.equal(one.take(0, false), slow);
+  assert.equal(one.take(0, false), undefined);
 });
 
 test("after a failure everything in flight is waited for, then sent again in order, the first alone", () => {

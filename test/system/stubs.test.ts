@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { crc32, gunzipSync, gzipSync } from "node:zlib";
+import zlib, { crc32, gunzipSync, gzipSync } from "node:zlib";
 import * as grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { protoPath as healthProtoPath } from "grpc-health-check";
 import { untilWhole } from "../../src/cli/local/until-whole.js";
+import { type CompressionName, text } from "../../src/client/index.js";
 import { decode, detailsOf, encode, type Message, PlainClient } from "./plain-client.js";
 import { TestCluster } from "./test-cluster.js";
 
@@ -90,6 +91,25 @@ test("a produce stream answers each batch in band, compressed ones too, and fetc
   assert.equal(high_watermark, 4);
   assert.deepEqual(valuesOf(batches), ["a", "b", "a", "b"]);
   assert.deepEqual([batches[0].records, batches[1].records], [body, packed]);
+});
+
+test("what the client compressed, each way it can, is fetched as it was sent, by stubs and by the client", async () => {
+  const codecs = ["gzip", "lz4", ...("zstdCompress" in zlib ? ["zstd"] : [])] as CompressionName[];
+  const values = Array.from({ length: 2_000 }, (_, value) => `value ${value}`);
+  for (const compression of codecs) {
+    const [leader = 0] = await createTopic(`packed-${compression}`);
+    await using quire = await cluster.connect({ compression });
+    const topic = quire.topic<string>(`packed-${compression}`, { serializer: text });
+    await Promise.all(values.map((value) => topic.send(value)));
+    const { batches } = await at(leader).ask("quire.v1.FetchService.Fetch", { topic: `packed-${compression}`, partition: 0, offset: 0 });
+    assert.ok(
+      batches.some((batch: Message) => batch.compression === `COMPRESSION_${compression.toUpperCase()}` && batch.records.length < batch.uncompressed_bytes),
+    );
+    if (compression === "gzip") assert.deepEqual(valuesOf(batches), values);
+    const read: string[] = [];
+    for await (const { value } of topic.read({ from: "earliest", to: "latest" })) read.push(value);
+    assert.deepEqual(read, values);
+  }
 });
 
 test("a produce stream to another broker than the leader says in band where the leader is", async () => {

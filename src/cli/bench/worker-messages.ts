@@ -1,8 +1,8 @@
 /** What the conductor of a benchmark and its workers, each a process, say to each other. */
-import type { AcksName, ConnectOptions } from "../../client/index.js";
+import type { AcksName, CompressionName, ConnectOptions } from "../../client/index.js";
 
 /** How the client is set; absent keeps its default. */
-export type ClientSettings = Pick<ConnectOptions, "batchBytes" | "lingerMs"> & { readonly acks?: AcksName };
+export type ClientSettings = Pick<ConnectOptions, "batchBytes" | "lingerMs"> & { readonly acks?: AcksName; readonly compression?: CompressionName };
 
 export interface ProduceJob {
   readonly kind: "produce";

@@ -4,7 +4,7 @@ import { QuireError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import type { CreateTopicOptions } from "../../client/index.js";
 import { parseBytes, parseDuration } from "../../config/units.js";
-import { jsonOption, sessionOptions } from "../session.js";
+import { compressionOption, jsonOption, sessionOptions } from "../session.js";
 import { STAMP_BYTES } from "./payload.js";
 import type { ClientSettings, ConsumeJob, ProduceJob } from "./worker-messages.js";
 
@@ -34,6 +34,7 @@ const producing = {
   "batch-bytes": text("Size at which the client's batch is full; default: the client's"),
   linger: text("How long a batch waits for more, such as 5ms; default: not at all"),
   acks: { choices: ["quorum", "leader", "none"] as const, default: "quorum" as const, describe: "When a record is acknowledged" },
+  compression: compressionOption,
   producers: countOr(1, "Clients that produce"),
   processes: countOr(1, "Processes that they are spread over"),
   "under-way": countOr(0, "Sends that each has under way, each answered before the next; 0: as many as its buffer takes"),
@@ -133,6 +134,7 @@ export const shares = (total: number, parts: number): number[] =>
 function clientSettings(args: ProducingArgs): ClientSettings {
   return {
     acks: args.acks,
+    compression: args.compression,
     ...(args["batch-bytes"] === undefined ? {} : { batchBytes: sizeOf("batch-bytes", args["batch-bytes"]) }),
     ...(args.linger === undefined ? {} : { lingerMs: durationOf("linger", args.linger) }),
   };

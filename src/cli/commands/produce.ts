@@ -7,7 +7,7 @@ import { ExitCode } from "../exit-codes.js";
 import type { KeyRule } from "../keyed.js";
 import { LineSender } from "../line-sender.js";
 import { plural, printJson, tell } from "../output.js";
-import { jsonOption, sessionOptions, withQuire } from "../session.js";
+import { compressionOption, jsonOption, sessionOptions, withQuire } from "../session.js";
 import { interruption } from "../signals.js";
 
 export const produceCommand = command({
@@ -19,6 +19,7 @@ export const produceCommand = command({
     "key-field": { type: "string", requiresArg: true, conflicts: "key-separator", describe: "Lines are JSON objects; this field is the key" },
     "key-separator": { type: "string", requiresArg: true, describe: "What is before it in a line is the key" },
     partition: { type: "number", requiresArg: true, describe: "All to this partition; otherwise the key decides" },
+    compression: compressionOption,
     ...jsonOption,
     ...sessionOptions,
   },
@@ -53,6 +54,7 @@ export const produceCommand = command({
           return made;
         },
         interrupted,
+        { compression: args.compression },
       );
       progress.stop();
       report(sender, systemClock.monotonicMs() - startMs, args.json);

@@ -14,6 +14,7 @@ const PRODUCING = {
   "batch-bytes": undefined,
   linger: undefined,
   acks: "quorum" as const,
+  compression: "none" as const,
   producers: 1,
   processes: 1,
   "under-way": 0,
@@ -48,7 +49,7 @@ test("producers and their rate are spread over processes, never more of these th
       [1, 200, 1024],
     ],
   );
-  assert.deepEqual(jobs[0]?.client, { acks: "quorum", lingerMs: 5 });
+  assert.deepEqual(jobs[0]?.client, { acks: "quorum", compression: "none", lingerMs: 5 });
   assert.equal(produceJobs({ ...PRODUCING, processes: 9 }, TARGET).length, 1);
 });
 
