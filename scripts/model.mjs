@@ -13,6 +13,7 @@ const { values: options } = parseArgs({
 const runs = [...defaultRuns, ...(options.large ? largeRuns : [])].filter((run) => run.name.includes(options.only));
 const folder = mkdtempSync(join(tmpdir(), "quire-model-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 const tlc = findTlc(folder);
 if (tlc.missing !== undefined) {
   console.log(`skipped: ${tlc.missing}`);

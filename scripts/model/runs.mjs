@@ -111,11 +111,9 @@ const rules = [
 ];
 
 const changes = [
-  ...threes.map((now) => changing([now, ...threes.filter((other) => other !== now)])),
-  changing([set(abc, 2, 2), set("abd", 2, 2)]),
-  changing([set(abc, 2, 2), set("abcd", 3, 3)], { earlyVotes: true, name: "votes one by one" }),
+  ...threes.flatMap((now) => threes.flatMap((next) => (next === now ? [] : [changing([now, next])]))),
   changing([set(abc, 2, 2), set("ab", 2, 2)]),
-  changing([set(abc, 2, 2), set("ad", 2, 2)]),
+  changing([set(abc, 2, 2), set("abcd", 3, 3)], { entries: 2, earlyVotes: true, name: "votes one by one, 2 entries" }),
 ];
 
 const steps = ["6 joint"];
@@ -147,12 +145,7 @@ const votes = [
   fixed(3, 1, 3, { terms: 2, earlyVotes: true, name: "votes one by one" }),
 ];
 
-const faults = [
-  fixed(3, 2, 2, { name: "one wiped disk", wipes: 1 }),
-  fixed(3, 2, 2, { name: "one damaged disk", damages: 1 }),
-  fixed(3, 2, 2, { name: "one torn log", torn: 1 }),
-  changing([set(abc, 2, 2), set("abd", 2, 2)], { name: "one wiped disk", wipes: 1 }),
-];
+const faults = [fixed(3, 2, 2, { name: "one wiped disk", wipes: 1 }), fixed(3, 2, 2, { name: "one damaged disk", damages: 1, terms: 2 })];
 
 /** @type {readonly Run[]} */
 export const defaultRuns = [...rules, ...changesWithout, ...safety, ...votes, ...faults, ...changes];
@@ -160,7 +153,14 @@ export const defaultRuns = [...rules, ...changesWithout, ...safety, ...votes, ..
 /** @type {readonly Run[]} */
 export const largeRuns = [
   ...valid(3, { entries: 3 }),
+  ...threes.map((now) => changing([now, ...threes.filter((other) => other !== now)])),
+  changing([set(abc, 2, 2), set("ad", 2, 2)]),
+  changing([set(abc, 2, 2), set("abd", 2, 2)]),
+  changing([set(abc, 2, 2), set("abcd", 3, 3)], { earlyVotes: true, name: "votes one by one" }),
+  changing([set(abc, 2, 2), set("abd", 2, 2)], { name: "one wiped disk", wipes: 1 }),
   ...valid(4, { terms: 2 }),
   fixed(5, 3, 3, { terms: 2, earlyVotes: true, name: "votes one by one" }),
-  fixed(3, 2, 2, { name: "two torn logs, one damaged disk", damages: 1, torn: 2 }),
+  fixed(3, 2, 2, { name: "one damaged disk, 3 terms", damages: 1 }),
+  fixed(3, 2, 2, { name: "one torn log", torn: 1, terms: 2 }),
+  fixed(3, 2, 2, { name: "two torn logs, one damaged disk", damages: 1, torn: 2, terms: 2 }),
 ];

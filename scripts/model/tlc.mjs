@@ -51,11 +51,14 @@ const flags = ["-workers", "2", "-nowarning", "-metadir", "states", "Run"];
 /** @param {string} folder @param {readonly string[]} args @param {(line: string) => void} onProgress */
 async function java(folder, args, onProgress) {
   const child = spawn("java", args, { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+  const end = () => child.kill();
+  process.on("exit", end);
   const lines = [];
   for await (const line of createInterface({ input: child.stdout })) {
     lines.push(line);
     if (line.startsWith("Progress(")) onProgress(line.replace(/ at [^:]*:\d\d:\d\d/, ""));
   }
+  process.off("exit", end);
   return lines.join("\n");
 }
 
