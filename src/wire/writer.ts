@@ -6,6 +6,7 @@
  * and `optional` fields, where presence means something).
  */
 import { assert } from "../base/assert.js";
+import { allocateMessage } from "./framing.js";
 
 export interface Sink {
   /** int32, int64, uint32, uint64, enum. A safe integer. */
@@ -29,7 +30,7 @@ export type Layout<Message> = (sink: Sink, message: Message) => void;
 export function encode<Message>(layout: Layout<Message>, message: Message): Buffer {
   const sizer = new Sizer();
   layout(sizer, message);
-  const writer = new Writer(Buffer.allocUnsafe(sizer.size), sizer.lengths);
+  const writer = new Writer(allocateMessage(sizer.size), sizer.lengths);
   layout(writer, message);
   assert(writer.position === sizer.size, () => `both passes agree: ${sizer.size} bytes were measured, ${writer.position} written`);
   return writer.buffer;
