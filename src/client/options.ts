@@ -1,7 +1,9 @@
 /** Every option of the client: default, unit, bounds. What is misspelt or out of bounds is refused before anything is done. */
 import { closest } from "fastest-levenshtein";
+import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import { KIB, limits, MIB } from "../base/limits.js";
+import { checkProducerName } from "../base/names.js";
 import type { Logger } from "../base/ports.js";
 import { Acks, type AcksName, Compression, type CompressionName } from "../base/record-batch.js";
 import { silentLogger } from "../base/silent-logger.js";
@@ -26,7 +28,7 @@ const NUMBERS = {
   lingerMs: { value: 0, min: 0, max: 10_000 },
   /** A batch of this size, before compression, is full. */
   batchBytes: { value: 256 * KIB, min: KIB, max: limits.batchBytes },
-  /** Batches of one partition under way at a time, once its leader has taken one. */
+  /** Batches of one partition under way at a time, once its leader has taken one. With idempotence at most 5: so many a broker remembers. */
   inFlightBatchesMax: { value: 5, min: 1, max: 100 },
   /** Encoded records not yet answered, all topics together; beyond it `send` waits. */
   bufferBytesMax: { value: 32 * MIB, min: MIB, max: 4096 * MIB },
@@ -60,8 +62,18 @@ export interface ConnectOptions extends Partial<NumberOptions> {
    */
   readonly compression?: CompressionName;
   /**
-   * Whether to send again what may have been written (default true: at least once, duplicates are possible). With false, such
-   * a `send` is rejected with WRITE_OUTCOME_UNKNOWN.
+   * Whether each batch carries a sequence, so that it is written once however often it is sent (default: true, unless acks is `none`). Then
+   * whatever may have been written is sent again until `deliveryTimeoutMs`.
+   */
+  readonly idempotence?: boolean;
+  /**
+   * A name for this client as a producer, `a-z 0-9 . _ -`: it has one life at a time. Whoever begins under the name fences its former self, whose
+   * sends are rejected with PRODUCER_FENCED from then on. Default: none.
+   */
+  readonly producer?: string;
+  /**
+   * Only without idempotence: whether to send again what may have been written (default true: at least once, duplicates are possible). With
+   * false, such a `send` is rejected with WRITE_OUTCOME_UNKNOWN.
    */
   readonly retryUnknown?: boolean;
   /** Where the client says what it does; default: nowhere. */
@@ -73,7 +85,7 @@ export interface ConnectOptions extends Partial<NumberOptions> {
 /** The same with defaults filled in. */
 export type ClientOptions = Required<Omit<ConnectOptions, "signal">>;
 
-const CONNECT_NAMES = ["brokers", "acks", "compression", "retryUnknown", "logger", "signal", ...Object.keys(NUMBERS)];
+const CONNECT_NAMES = ["brokers", "acks", "compression", "idempotence", "producer", "retryUnknown", "logger", "signal", ...Object.keys(NUMBERS)];
 
 /** @throws QuireError INVALID_SETTING, naming the option, its bounds, and the name that was probably meant */
 export function resolveOptions(given: ConnectOptions): ClientOptions {
@@ -85,6 +97,8 @@ export function resolveOptions(given: ConnectOptions): ClientOptions {
     brokers: checkBrokers(given.brokers),
     acks: given.acks ?? "quorum",
     compression: given.compression ?? "none",
+    idempotence: given.idempotence ?? given.acks !== "none",
+    producer: given.producer ?? "",
     retryUnknown: given.retryUnknown ?? true,
     logger: given.logger ?? silentLogger,
   };
@@ -92,10 +106,29 @@ export function resolveOptions(given: ConnectOptions): ClientOptions {
   if (!Object.hasOwn(Compression, resolved.compression)) {
     refuse("compression", `compression is ${JSON.stringify(resolved.compression)}; use one of ${Object.keys(Compression).join(", ")}`);
   }
+  checkIdempotence(resolved);
   if (resolved.retryDelayMsMin > resolved.retryDelayMsMax) {
     refuse("retryDelayMsMin", `retryDelayMsMin ${resolved.retryDelayMsMin} is above retryDelayMsMax ${resolved.retryDelayMsMax}`);
   }
   return resolved;
+}
+
+assert(NUMBERS.inFlightBatchesMax.value <= limits.producerBatchesKept, "a partition remembers all batches that are under way at a time");
+
+function checkIdempotence({ idempotence, producer, acks, inFlightBatchesMax }: ClientOptions): void {
+  if (typeof idempotence !== "boolean") refuse("idempotence", `idempotence is ${JSON.stringify(idempotence)}; use true or false`);
+  if (typeof producer !== "string") refuse("producer", `producer is ${JSON.stringify(producer)}; it is a name`);
+  if (producer !== "") checkProducerName(producer);
+  if (producer !== "" && !idempotence)
+    refuse("producer", `producer ${producer} has a name, which needs idempotence; leave idempotence and acks at their defaults`);
+  if (!idempotence) return;
+  if (acks === "none") refuse("idempotence", "with acks none nobody hears of a retry: leave idempotence out, or use acks quorum");
+  if (inFlightBatchesMax > limits.producerBatchesKept) {
+    refuse(
+      "inFlightBatchesMax",
+      `inFlightBatchesMax is ${inFlightBatchesMax}; brokers remember the last ${limits.producerBatchesKept} batches of a producer: use at most so many, or idempotence: false`,
+    );
+  }
 }
 
 /** Refuses names that `known` does not have. @throws QuireError INVALID_SETTING */

@@ -6,6 +6,7 @@ import { plainHeader, type RecordBatchHeader } from "../base/record-batch.js";
 import { type HeaderContent, RecordsEncoder } from "../wire/records-codec.js";
 import { COMPRESS_BYTES_MIN, type Compressor } from "./compressor.js";
 import type { LaneBatch } from "./lane.js";
+import type { Stamp } from "./sequence.js";
 
 /** A record ready to be encoded. Strings are written as UTF-8; undefined is absent. */
 export interface OutgoingRecord {
@@ -64,6 +65,8 @@ export class OutgoingBatch implements LaneBatch {
   readonly deadlineMs: number;
   /** An earlier attempt may have been written. */
   outcomeUnknown = false;
+  /** Of an idempotent producer, once it was sent. */
+  stamp: Stamp | undefined;
   lastError: QuireError | undefined;
   #bytes = 0;
   #records = 0;

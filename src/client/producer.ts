@@ -10,6 +10,7 @@ import type { ProduceResult } from "../wire/messages.js";
 import { fromStatus } from "../wire/status.js";
 import type { Compressor } from "./compressor.js";
 import { type Connections, closedError } from "./connections.js";
+import { Identities } from "./identities.js";
 import { Lane } from "./lane.js";
 import type { Metadata } from "./metadata.js";
 import type { ClientOptions } from "./options.js";
@@ -18,7 +19,9 @@ import type { ClientPorts } from "./ports.js";
 import { ProduceStream } from "./produce-stream.js";
 import { retryDelayMs, verdictOnWrite } from "./retry.js";
 import { SendQueue } from "./send-queue.js";
-import { deadlineError, overtakenError, unknownOutcome } from "./write-errors.js";
+import { Sequence, stamped } from "./sequence.js";
+import { bufferFull, deadlineError, overtakenError, unknownOutcome } from "./write-errors.js";
+import type { Attempt, BrokerLink, WriteTarget } from "./write-target.js";
 
 /** Deadlines, stalls and moved leaders are looked for so often while anything is under way. */
 const SWEEP_MS = 100;
@@ -32,38 +35,6 @@ export interface AppendLimits {
   readonly bytesAtMost: number;
   /** Largest batch that the topic takes. */
   readonly batchBytesMax: number;
-}
-
-/** One partition being written to. */
-export interface WriteTarget {
-  readonly topic: string;
-  readonly partition: number;
-  readonly lane: Lane<OutgoingBatch>;
-  /** Where the batches in flight went. */
-  link: BrokerLink | undefined;
-  /** The leader that was tried last, and its term. */
-  triedNodeId: number;
-  triedTerm: number;
-  /** Since when another leader is known while batches are in flight to the old one; 0 for never. */
-  movedMs: number;
-  /** Since when no leader was heard that takes records, or says why not; 0 while one is, or nothing waits. */
-  leaderlessMs: number;
-}
-
-interface Attempt {
-  readonly target: WriteTarget;
-  readonly batch: OutgoingBatch;
-}
-
-/** A stream and how it fares. */
-interface BrokerLink {
-  readonly nodeId: number;
-  readonly stream: ProduceStream<Attempt>;
-  failures: number;
-  /** Not opened again before then. */
-  resumeMs: number;
-  lastError: QuireError | undefined;
-  suspectedMs: number;
 }
 
 export class Producer {
@@ -86,6 +57,10 @@ export class Producer {
   #hurries = 0;
   #stopped = false;
   #closed = false;
+  /** Undefined without idempotence. */
+  readonly #identities: Identities | undefined;
+  /** Another has begun under this producer's name: nothing more is written. */
+  #fenced: QuireError | undefined;
 
   constructor(options: ClientOptions, ports: ClientPorts, metadata: Metadata, connections: Connections, compressor?: Compressor) {
     this.#options = options;
@@ -94,12 +69,14 @@ export class Producer {
     this.#connections = connections;
     this.#compressor = compressor;
     this.queue = new SendQueue(options.bufferBytesMax, options.sendsWaitingMax);
+    const identityEvents = { onKnown: () => this.#touchAll(), onRefused: (error: QuireError) => this.#refuseAll(error) };
+    if (options.idempotence) this.#identities = new Identities(metadata.calls, options, identityEvents);
     metadata.onChange(() => this.#leadersChanged());
   }
 
   target(topic: string, partition: number): WriteTarget {
     const lane = new Lane<OutgoingBatch>({ inFlightMax: this.#options.inFlightBatchesMax, lingerMs: this.#options.lingerMs });
-    return { topic, partition, lane, link: undefined, triedNodeId: 0, triedTerm: 0, movedMs: 0, leaderlessMs: 0 };
+    return { topic, partition, lane, sequence: new Sequence(), link: undefined, triedNodeId: 0, triedTerm: 0, movedMs: 0, leaderlessMs: 0 };
   }
 
   /** Whether `stop` or `close` was called: nothing more is to be appended by users. */
@@ -114,6 +91,10 @@ export class Producer {
 
   /** Puts a record into the target's open batch. The caller has checked the record's size, and that there is room. */
   append(target: WriteTarget, record: OutgoingRecord, completion: Completion, { sentMs, bytesAtMost, batchBytesMax }: AppendLimits): void {
+    if (this.#fenced !== undefined) {
+      completion.rejected(this.#fenced, 1);
+      return;
+    }
     const { lane } = target;
     const { deliveryTimeoutMs, batchBytes } = this.#options;
     let batch = lane.open;
@@ -194,6 +175,8 @@ export class Producer {
   #sendFrom(target: WriteTarget, nowMs: number): number {
     const leader = this.#metadata.cache.leader(target.topic, target.partition);
     if (leader === undefined || target.lane.isEmpty) return Number.POSITIVE_INFINITY;
+    const identity = this.#identities?.current();
+    if (this.#identities !== undefined && identity === undefined) return Number.POSITIVE_INFINITY;
     const link = this.#link(leader.nodeId, leader.address);
     if (target.lane.inFlight.length > 0 && target.link !== link) return Number.POSITIVE_INFINITY;
     if (!link.stream.writable) {
@@ -205,12 +188,20 @@ export class Producer {
     target.triedNodeId = leader.nodeId;
     target.triedTerm = leader.term;
     while (link.stream.writable) {
+      if (identity !== undefined && target.sequence.isUsedUp(identity)) {
+        this.#identities?.renew(identity);
+        break;
+      }
       const batch = target.lane.take(nowMs, this.#hurries > 0);
       if (batch === undefined) break;
       batch.attempts += 1;
+      if (identity !== undefined) batch.stamp ??= target.sequence.stamp(identity, batch.records);
       const timeoutMs = Math.max(1, Math.ceil(Math.min(this.#options.requestTimeoutMs, batch.deadlineMs - nowMs)));
       const { topic, partition, lane } = target;
-      link.stream.send({ target, batch }, { topic, partition, acks: Acks[this.#options.acks], timeoutMs, run: lane.run, batch: batch.message() });
+      link.stream.send(
+        { target, batch },
+        { topic, partition, acks: Acks[this.#options.acks], timeoutMs, run: lane.run, batch: stamped(batch.message(), batch.stamp) },
+      );
     }
     return target.lane.wakeMs() ?? Number.POSITIVE_INFINITY;
   }
@@ -239,7 +230,7 @@ export class Producer {
       this.#left(target, batch);
       for (const other of overtaken) {
         other.reject(overtakenError(target, other));
-        this.#left(target, other);
+        this.#gaveUp(target, other);
       }
     }
     this.#touch(target);
@@ -250,13 +241,23 @@ export class Producer {
     batch.lastError = error;
     if (error.status === "RESOURCE_EXHAUSTED") target.leaderlessMs = 0;
     if (error.retry === "idempotent") batch.outcomeUnknown = true;
-    if (batch.settled || verdictOnWrite(error, this.#options.retryUnknown) === "reject") {
+    const { stamp, outcomeUnknown } = batch;
+    const isCurrent = stamp !== undefined && target.sequence.isCurrent(stamp);
+    const verdict = verdictOnWrite(error, { stamp, isCurrent, outcomeUnknown, retryUnknown: this.#options.retryUnknown });
+    if (batch.settled || (verdict !== "resend" && verdict !== "renumber")) {
       // Known wrongly, or deleted: the next send asks anew.
       if (error.reason === "TOPIC_NOT_FOUND") this.#metadata.cache.forgetTopic(target.topic);
-      lane.rejected(batch, error.retry === "never");
-      batch.reject(error);
-      this.#left(target, batch);
+      // What is numbered behind a batch that will never be written would leave a gap.
+      lane.rejected(batch, error.retry === "never" && stamp === undefined);
+      const mayBeWritten = verdict === "unknown" || (stamp !== undefined && outcomeUnknown);
+      batch.reject(mayBeWritten ? unknownOutcome(target, error.message, error) : error);
+      this.#gaveUp(target, batch);
+      if (verdict === "fenced") this.#fence(error);
       return;
+    }
+    if (verdict === "renumber") {
+      target.sequence.gaveUp(stamp);
+      batch.stamp = undefined;
     }
     lane.failed(batch);
     const leader = this.#metadata.cache.leader(target.topic, target.partition);
@@ -280,10 +281,10 @@ export class Producer {
     const unknown = unknownOutcome(target, error.message, error);
     batch.lastError = unknown;
     batch.outcomeUnknown = true;
-    if (batch.settled || !this.#options.retryUnknown) {
+    if (batch.settled || !(this.#options.retryUnknown || batch.stamp !== undefined)) {
       target.lane.rejected(batch, false);
       batch.reject(unknown);
-      this.#left(target, batch);
+      this.#gaveUp(target, batch);
     } else target.lane.failed(batch);
     this.#touch(target);
   }
@@ -294,6 +295,29 @@ export class Producer {
       target.leaderlessMs = 0;
     }
     this.queue.release(batch.bytes);
+  }
+
+  /** It will not be sent again, written or not. */
+  #gaveUp(target: WriteTarget, batch: OutgoingBatch): void {
+    target.sequence.gaveUp(batch.stamp);
+    this.#left(target, batch);
+  }
+
+  #fence(error: QuireError): void {
+    this.#fenced = error;
+    this.#options.logger.error({ error, producer: this.#options.producer }, "another producer has begun under this name: nothing more is written");
+    this.#refuseAll(error);
+  }
+
+  /** Nothing of what waits will be sent; what is in flight gets its answer. */
+  #refuseAll(error: QuireError): void {
+    for (const target of this.#active) {
+      for (const batch of target.lane.expire(Number.POSITIVE_INFINITY)) {
+        if (target.lane.inFlight.includes(batch)) continue;
+        batch.reject(batch.outcomeUnknown ? unknownOutcome(target, error.message, error) : error);
+        this.#gaveUp(target, batch);
+      }
+    }
   }
 
   #leadersChanged(): void {
@@ -322,14 +346,7 @@ export class Producer {
   #sweep(): void {
     const nowMs = this.#ports.clock.monotonicMs();
     const { deliveryTimeoutMs, stallMs } = this.#options;
-    this.queue.expire(
-      nowMs - deliveryTimeoutMs,
-      () =>
-        new QuireError(
-          "BUFFER_FULL",
-          `no room in the buffer within ${deliveryTimeoutMs} ms (deliveryTimeoutMs); ${this.queue.bytes} bytes wait to be acknowledged`,
-        ),
-    );
+    this.queue.expire(nowMs - deliveryTimeoutMs, () => bufferFull(deliveryTimeoutMs, this.queue.bytes));
     for (const target of this.#active) {
       this.#expire(target, nowMs);
       this.#giveUpOldLeader(target, nowMs);
@@ -356,8 +373,14 @@ export class Producer {
     for (const batch of target.lane.expire(nowMs)) {
       if (batch.settled) continue;
       const inFlight = target.lane.inFlight.includes(batch);
-      batch.reject(deadlineError(target, batch, { inFlight, deliveryTimeoutMs: this.#options.deliveryTimeoutMs, linkError: target.link?.lastError }));
-      if (!inFlight) this.#left(target, batch);
+      batch.reject(
+        deadlineError(target, batch, {
+          inFlight,
+          deliveryTimeoutMs: this.#options.deliveryTimeoutMs,
+          linkError: target.link?.lastError ?? this.#identities?.problem,
+        }),
+      );
+      if (!inFlight) this.#gaveUp(target, batch);
     }
   }
 

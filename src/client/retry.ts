@@ -23,22 +23,50 @@ export function retryDelayMs(attempt: number, bounds: DelayBounds, random: Rando
   return Math.max(drawn, Math.min(error?.retryAfterMs ?? 0, bounds.retryDelayMsMax * 10));
 }
 
-/** What becomes of a write that failed with `error`. */
-export type Verdict = "resend" | "reject";
+/**
+ * What becomes of a write that failed: sent again; sent again with new sequences; rejected, certainly not written; rejected, perhaps written; or
+ * rejected with everything after it.
+ */
+export type Verdict = "resend" | "renumber" | "reject" | "unknown" | "fenced";
 
-/** Nothing appended: send again. Unknown: only if the user accepts duplicates. All else: the user's to know. */
-export function verdictOnWrite(error: QuireError, retryUnknown: boolean): Verdict {
+/** What is known of the batch, earlier attempts included. */
+export interface WriteFacts {
+  /** Of an idempotent producer. */
+  readonly stamp: object | undefined;
+  /** Whether its epoch is the newest that this client has begun in the partition. */
+  readonly isCurrent: boolean;
+  /** An earlier attempt may have been written. */
+  readonly outcomeUnknown: boolean;
+  readonly retryUnknown: boolean;
+}
+
+/** Nothing appended: send again. Unknown: if it carries a sequence, or the user accepts duplicates. All else: the user's to know. */
+export function verdictOnWrite(error: QuireError, facts: WriteFacts): Verdict {
   const { retry } = error;
   switch (retry) {
     case "never":
-      return "reject";
+      return facts.stamp === undefined ? "reject" : verdictOnSequence(error, facts);
     case "refresh":
     case "wait":
       return "resend";
     case "idempotent":
-      return retryUnknown ? "resend" : "reject";
+      return facts.retryUnknown || facts.stamp !== undefined ? "resend" : "reject";
     default:
       return unreachable(retry);
+  }
+}
+
+function verdictOnSequence({ reason }: QuireError, { isCurrent, outcomeUnknown }: WriteFacts): Verdict {
+  switch (reason) {
+    case "OUT_OF_ORDER_SEQUENCE":
+      // Without an unknown attempt it is written nowhere, so it may be numbered anew. With one, that could write it twice.
+      return outcomeUnknown ? "unknown" : "renumber";
+    case "PRODUCER_FENCED":
+      return isCurrent ? "fenced" : "unknown";
+    case "DUPLICATE_SEQUENCE":
+      return "unknown";
+    default:
+      return "reject";
   }
 }
 

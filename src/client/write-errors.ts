@@ -25,6 +25,10 @@ export function overtakenError(at: Place, { outcomeUnknown, lastError }: History
   return new QuireError("OUT_OF_ORDER_SEQUENCE", message, { details: { topic: at.topic, partition: at.partition }, cause: lastError });
 }
 
+export function bufferFull(deliveryTimeoutMs: number, bytes: number): QuireError {
+  return new QuireError("BUFFER_FULL", `no room in the buffer within ${deliveryTimeoutMs} ms (deliveryTimeoutMs); ${bytes} bytes wait to be acknowledged`);
+}
+
 export interface DeadlineFacts {
   readonly inFlight: boolean;
   readonly deliveryTimeoutMs: number;

@@ -9,8 +9,9 @@ import type { ClientOptions } from "./options.js";
 import type { Completion, OutgoingRecord } from "./outgoing-batch.js";
 import { Partitioner } from "./partitioner.js";
 import type { ClientPorts } from "./ports.js";
-import type { Producer, WriteTarget } from "./producer.js";
+import type { Producer } from "./producer.js";
 import type { WaitingSend } from "./send-queue.js";
+import type { WriteTarget } from "./write-target.js";
 
 /** One record on its way in. */
 export interface WriteRequest extends OutgoingRecord {

@@ -7,7 +7,7 @@ import { bytes, json, text } from "../../src/client/index.js";
 import { MetadataCache } from "../../src/client/metadata-cache.js";
 import { type ConnectOptions, resolveOptions } from "../../src/client/options.js";
 import { Partitioner } from "../../src/client/partitioner.js";
-import { retryDelayMs, verdictOnWrite } from "../../src/client/retry.js";
+import { retryDelayMs, verdictOnWrite, type WriteFacts } from "../../src/client/retry.js";
 import { SendQueue } from "../../src/client/send-queue.js";
 
 const brokers = ["localhost:9701"];
@@ -28,6 +28,11 @@ test("options have defaults; what is misspelt or out of bounds is refused with t
   refused({ brokers: ["localhost:99999"] }, /host:port/);
   refused({ brokers: [7] }, /host:port/);
   refused({ acks: "all" }, /quorum, leader, none/);
+  refused({ inFlightBatchesMax: 6 }, /idempotence: false/);
+  refused({ acks: "none", idempotence: true }, /acks quorum/);
+  refused({ acks: "none", producer: "billing-1" }, /needs idempotence/);
+  refused({ idempotence: false, producer: "billing-1" }, /needs idempotence/);
+  refused({ idempotence: "yes" }, /true or false/);
   refused({ retryDelayMsMin: 500, retryDelayMsMax: 100 }, /above retryDelayMsMax/);
 });
 
@@ -35,9 +40,23 @@ test("every reason has its verdict: certainly not written is sent again, unknown
   for (const reason of Object.keys(REASONS) as Reason[]) {
     const error = new QuireError(reason, "x");
     const expected = { never: "reject", refresh: "resend", wait: "resend", idempotent: "resend" }[error.retry];
-    assert.equal(verdictOnWrite(error, true), expected, reason);
-    assert.equal(verdictOnWrite(error, false), error.retry === "idempotent" ? "reject" : expected, reason);
+    const facts = { stamp: undefined, isCurrent: false, outcomeUnknown: false };
+    assert.equal(verdictOnWrite(error, { ...facts, retryUnknown: true }), expected, reason);
+    assert.equal(verdictOnWrite(error, { ...facts, retryUnknown: false }), error.retry === "idempotent" ? "reject" : expected, reason);
   }
+});
+
+test("with a sequence the unknown is sent again in any case; what was lost by a gap is numbered anew unless it may be there", () => {
+  const verdict = (reason: Reason, change: Partial<WriteFacts> = {}): string =>
+    verdictOnWrite(new QuireError(reason, "x"), { stamp: {}, isCurrent: true, outcomeUnknown: false, retryUnknown: false, ...change });
+  assert.equal(verdict("WRITE_OUTCOME_UNKNOWN"), "resend");
+  assert.equal(verdict("NOT_LEADER"), "resend");
+  assert.equal(verdict("OUT_OF_ORDER_SEQUENCE"), "renumber");
+  assert.equal(verdict("OUT_OF_ORDER_SEQUENCE", { outcomeUnknown: true }), "unknown");
+  assert.equal(verdict("PRODUCER_FENCED"), "fenced");
+  assert.equal(verdict("PRODUCER_FENCED", { isCurrent: false }), "unknown");
+  assert.equal(verdict("DUPLICATE_SEQUENCE"), "unknown");
+  assert.equal(verdict("RECORD_TOO_LARGE"), "reject");
 });
 
 test("property: pauses grow to their bound, and a broker's wish is heeded up to ten times that", () => {

@@ -47,7 +47,10 @@ class FakeBroker implements FakeNode {
     const broker = new FakeBroker(cluster, nodeId);
     const add = (service: object, handlers: object): void =>
       broker.#server.addService(service as grpc.ServiceDefinition, handlers as grpc.UntypedServiceImplementation);
-    add(produceService, { Produce: (call: Parameters<Handlers<typeof produceService>["Produce"]>[0]) => broker.#produce(call) });
+    add(produceService, {
+      Produce: (call: Parameters<Handlers<typeof produceService>["Produce"]>[0]) => broker.#produce(call),
+      InitProducer: guarded(({ name }: { name: string }) => cluster.initProducer(name)),
+    });
     add(clusterService, broker.#clusterHandlers());
     add(adminService, broker.#adminHandlers());
     add(fetchService, {
@@ -172,15 +175,6 @@ class FakeBroker implements FakeNode {
         partitionStates: partitions,
       };
     };
-    const guarded =
-      <Request, Response>(answer: (request: Request) => Response) =>
-      (call: grpc.ServerUnaryCall<Request, Response>, callback: grpc.sendUnaryData<Response>): void => {
-        try {
-          callback(null, answer(call.request));
-        } catch (error) {
-          callback(toServiceError(error));
-        }
-      };
     return {
       CreateTopic: guarded(({ topic }: { topic: TopicMessage }) => {
         if (cluster.topics.has(topic.name)) throw new QuireError("TOPIC_ALREADY_EXISTS", `topic ${topic.name} exists`);
@@ -217,3 +211,13 @@ class FakeBroker implements FakeNode {
     callback(null, { answers });
   };
 }
+
+const guarded =
+  <Request, Response>(answer: (request: Request) => Response) =>
+  (call: grpc.ServerUnaryCall<Request, Response>, callback: grpc.sendUnaryData<Response>): void => {
+    try {
+      callback(null, answer(call.request));
+    } catch (error) {
+      callback(toServiceError(error));
+    }
+  };

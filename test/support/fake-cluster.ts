@@ -42,6 +42,14 @@ export interface FakePartition {
   readonly batches: RecordBatch[];
 }
 
+/** A producer as a partition knows it. */
+interface FakeProducer {
+  readonly epoch: number;
+  next: number;
+  /** Offsets by base sequence. */
+  readonly written: Map<number, number>;
+}
+
 /** What a broker does with a batch instead of appending it. `swallow`: append, never answer. `drop`: neither, and break the connections. */
 export type Misbehaviour = QuireError | "swallow" | "drop" | "append-and-drop" | undefined;
 
@@ -55,6 +63,14 @@ export class FakeCluster {
   ignoresRuns = false;
   /** Batches taken in, refused ones too. */
   received: { readonly nodeId: number; readonly batch: ProduceBatch }[] = [];
+
+  /** What InitProducer answers with: an error, or who the producer is from now on. */
+  onInitProducer: (name: string) => QuireError | undefined = () => undefined;
+  /** Names that InitProducer was asked with. */
+  readonly begun: string[] = [];
+  /** Epochs that each producer gets. */
+  epochs = 100;
+  readonly #producers = new Map<string, FakeProducer>();
 
   get addresses(): string[] {
     return this.brokers.map((broker) => broker.address);
@@ -90,8 +106,47 @@ export class FakeCluster {
     for (const nodeId of nodeIds) this.broker(nodeId).stale = this.metadata(nodeId);
   }
 
+  /** A new id for no name; a name keeps its id, and its epochs rise. */
+  initProducer(name: string): { producerId: number; epoch: number; epochs: number } {
+    const refusal = this.onInitProducer(name);
+    if (refusal !== undefined) throw refusal;
+    this.begun.push(name);
+    const lives = this.begun.filter((other) => other === name).length;
+    const { epochs } = this;
+    return name === "" ? { producerId: this.begun.length, epoch: 0, epochs } : { producerId: 1_000 + name.length, epoch: (lives - 1) * epochs, epochs };
+  }
+
+  /** Forgets all producers of all partitions, as if they had been idle for too long. */
+  forgetProducers(): void {
+    this.#producers.clear();
+  }
+
+  /** The offset of a batch that was written before; undefined for the next one. @throws QuireError as a broker refuses */
+  #written(place: string, batch: RecordBatch): number | undefined {
+    const { producerId, producerEpoch: epoch, baseSequence } = batch;
+    if (producerId === 0) return undefined;
+    const key = `${place} ${producerId}`;
+    let known = this.#producers.get(key);
+    if (known !== undefined && epoch < known.epoch) throw new QuireError("PRODUCER_FENCED", `epoch ${epoch} is older than ${known.epoch}`);
+    if (known?.epoch !== epoch) known = { epoch, next: 0, written: new Map() };
+    const offset = known.written.get(baseSequence);
+    if (offset !== undefined) return offset;
+    if (baseSequence !== known.next) throw new QuireError("OUT_OF_ORDER_SEQUENCE", `sequence ${baseSequence} came, the next is ${known.next}`);
+    known.next += batch.recordCount;
+    known.written.set(baseSequence, this.#log(place).nextOffset);
+    this.#producers.set(key, known);
+    return undefined;
+  }
+
+  #log(place: string): FakePartition {
+    const [topic = "", partition = ""] = place.split("/");
+    return this.partition(topic, Number(partition));
+  }
+
   append(topic: string, partition: number, batch: RecordBatch): number {
     const log = this.partition(topic, partition);
+    const written = this.#written(`${topic}/${partition}`, batch);
+    if (written !== undefined) return written;
     const baseOffset = log.nextOffset;
     log.batches.push({ ...batch, baseOffset, term: log.term, body: Buffer.from(batch.body) });
     log.nextOffset += batch.recordCount;

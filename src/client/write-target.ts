@@ -1,0 +1,39 @@
+/** What the producer knows of one partition that it writes to, and of one broker. */
+import type { QuireError } from "../base/errors.js";
+import type { Lane } from "./lane.js";
+import type { OutgoingBatch } from "./outgoing-batch.js";
+import type { ProduceStream } from "./produce-stream.js";
+import type { Sequence } from "./sequence.js";
+
+/** One partition being written to. */
+export interface WriteTarget {
+  readonly topic: string;
+  readonly partition: number;
+  readonly lane: Lane<OutgoingBatch>;
+  readonly sequence: Sequence;
+  /** Where the batches in flight went. */
+  link: BrokerLink | undefined;
+  /** The leader that was tried last, and its term. */
+  triedNodeId: number;
+  triedTerm: number;
+  /** Since when another leader is known while batches are in flight to the old one; 0 for never. */
+  movedMs: number;
+  /** Since when no leader was heard that takes records, or says why not; 0 while one is, or nothing waits. */
+  leaderlessMs: number;
+}
+
+export interface Attempt {
+  readonly target: WriteTarget;
+  readonly batch: OutgoingBatch;
+}
+
+/** A stream and how it fares. */
+export interface BrokerLink {
+  readonly nodeId: number;
+  readonly stream: ProduceStream<Attempt>;
+  failures: number;
+  /** Not opened again before then. */
+  resumeMs: number;
+  lastError: QuireError | undefined;
+  suspectedMs: number;
+}
