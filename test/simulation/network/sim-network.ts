@@ -43,6 +43,9 @@ interface Connected {
 }
 
 const FIRST_FREE_PORT = 40_000;
+/** A machine that is off answers nothing: it is asked again, each time after twice as long, and in the end given up, as TCP and grpc-js do. */
+const SYN_RETRY_MS = 1_000;
+const SYN_RETRY_MS_MAX = 16_000;
 
 /** A network between simulated machines. `faults` is what can be done to it. */
 export class SimNetwork implements ChannelNetwork, ServerNetwork {
@@ -118,11 +121,13 @@ export class SimNetwork implements ChannelNetwork, ServerNetwork {
     const there = this.link(process.name, to);
     const back = this.link(to, process.name);
     const answer = (result: Endpoint | string): void => back.carry(true, "connected", () => process.enter(() => done(result)), kernelOf(process));
-    process.act(() =>
+    const ask = (retryAfterMs: number): void =>
       there.carry(false, "connect", () => {
         const server = this.#listeners.get(address);
         if (server === undefined) {
           if (this.#hosts.get(to)?.isOn === true) answer(`connect ECONNREFUSED ${address}`);
+          else if (retryAfterMs <= SYN_RETRY_MS_MAX) this.#medium.world.after(retryAfterMs, "connect again", () => ask(2 * retryAfterMs), kernelOf(process));
+          else answer(`connect ETIMEDOUT ${address}`);
           return;
         }
         const waiting = this.#ofProcess(server.process).connecting;
@@ -132,8 +137,8 @@ export class SimNetwork implements ChannelNetwork, ServerNetwork {
           if (this.#listeners.get(address) === server) answer(this.#accept(process, owner, server, there, back));
           else answer(`connect ECONNREFUSED ${address}`);
         });
-      }),
-    );
+      });
+    process.act(() => ask(SYN_RETRY_MS));
   }
 
   listen(process: NetworkProcess, address: string, server: SimServer): number {

@@ -59,7 +59,9 @@ export class FinalReads {
         read.records.push(...recordsOf(batch));
       this.#reads.set(read.partition, read);
       return true;
-    } catch {
+    } catch (thrown) {
+      const { world } = this.#simulation;
+      world.trace.tell(world.nowMs, "final", () => `${name}/${partition}: ${String(thrown)}`);
       return false;
     }
   }
