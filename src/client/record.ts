@@ -1,5 +1,6 @@
 /** What a reader hands out. */
 import { QuireError } from "../base/errors.js";
+import { KIB } from "../base/limits.js";
 import type { RecordBatch } from "../wire/messages.js";
 import { RecordsCursor } from "../wire/records-codec.js";
 import type { Serializer } from "./serializers.js";
@@ -18,6 +19,34 @@ export interface RecordPlace {
   readonly timestampMs: number;
 }
 
+/** Small records are copied out of their batch in pieces of so many bytes, as Node's own small buffers share memory: a copy for each costs more. */
+const PIECE_BYTES = 8 * KIB;
+/** Keys and values beyond it have memory of their own. */
+const SHARED_BYTES_MAX = PIECE_BYTES / 2;
+
+/** Gives the bytes of a body's records as copies: whoever keeps them keeps no more than a piece of the batch. */
+class BodyCopier {
+  readonly #body: Buffer;
+  #piece: Buffer | undefined;
+  /** Where the piece begins in the body, and where it ends. */
+  #start = 0;
+  #end = 0;
+
+  constructor(body: Buffer) {
+    this.#body = body;
+  }
+
+  copy(start: number, end: number): Buffer {
+    if (end - start > SHARED_BYTES_MAX) return Buffer.from(this.#body.subarray(start, end));
+    if (this.#piece === undefined || start < this.#start || end > this.#end) {
+      this.#start = start;
+      this.#end = Math.min(start + PIECE_BYTES, this.#body.length);
+      this.#piece = Buffer.from(this.#body.subarray(start, this.#end));
+    }
+    return this.#piece.subarray(start - this.#start, end - this.#start);
+  }
+}
+
 /**
  * A record as read. It is decoded when its key or value is first asked for, from a copy of its own bytes. Until then it keeps its
  * whole batch in memory: of a record that you keep for long, ask for the value, or call `detach`.
@@ -29,20 +58,36 @@ export class ReceivedRecord<Value> implements RecordPlace {
   readonly timestampMs: number;
   readonly headers: readonly RecordHeader[];
   readonly #serializer: Serializer<Value>;
+  /** Until it is detached. */
+  #body: BodyCopier | undefined;
+  readonly #keyStart: number;
+  readonly #keyEnd: number;
+  readonly #valueStart: number;
+  readonly #valueEnd: number;
   #keyBytes: Buffer | undefined;
   #valueBytes: Buffer | undefined;
-  #detached = false;
   #value: { readonly decoded: Value } | undefined;
 
-  constructor(at: RecordPlace, cursor: RecordsCursor, serializer: Serializer<Value>) {
-    this.topic = at.topic;
-    this.partition = at.partition;
-    this.offset = at.offset;
-    this.timestampMs = at.timestampMs;
+  /** Of the record that `cursor` stands at, in the batch's `body`. */
+  constructor(
+    batch: Pick<RecordPlace, "topic" | "partition">,
+    offset: number,
+    timestampMs: number,
+    cursor: RecordsCursor,
+    body: BodyCopier,
+    serializer: Serializer<Value>,
+  ) {
+    this.topic = batch.topic;
+    this.partition = batch.partition;
+    this.offset = offset;
+    this.timestampMs = timestampMs;
     this.headers = copiedHeaders(cursor);
-    this.#keyBytes = cursor.key;
-    this.#valueBytes = cursor.value;
     this.#serializer = serializer;
+    this.#body = body;
+    this.#keyStart = cursor.keyStart;
+    this.#keyEnd = cursor.keyEnd;
+    this.#valueStart = cursor.valueStart;
+    this.#valueEnd = cursor.valueEnd;
   }
 
   /** The key as text; undefined when the record has none. */
@@ -80,10 +125,11 @@ export class ReceivedRecord<Value> implements RecordPlace {
 
   /** Copies the record's bytes out of its batch. */
   detach(): void {
-    if (this.#detached) return;
-    this.#detached = true;
-    if (this.#keyBytes !== undefined) this.#keyBytes = Buffer.from(this.#keyBytes);
-    if (this.#valueBytes !== undefined) this.#valueBytes = Buffer.from(this.#valueBytes);
+    const body = this.#body;
+    if (body === undefined) return;
+    this.#body = undefined;
+    if (this.#keyStart >= 0) this.#keyBytes = body.copy(this.#keyStart, this.#keyEnd);
+    if (this.#valueStart >= 0) this.#valueBytes = body.copy(this.#valueStart, this.#valueEnd);
   }
 
   toJSON(): object {
@@ -139,13 +185,14 @@ export class ReceivedBatch<Value> implements Iterable<ReceivedRecord<Value>> {
     const { baseOffset, baseTimestampMs, recordCount } = this.#batch;
     if (this.#body instanceof QuireError) throw this.#body;
     const cursor = new RecordsCursor(this.#body);
+    const body = new BodyCopier(this.#body);
     for (let at = 0; at < recordCount; at++) {
       if (!cursor.next())
         throw new QuireError("CORRUPT_BATCH", `the batch at offset ${baseOffset} of ${topic}/${partition} has ${at} records instead of ${recordCount}`);
       const offset = baseOffset + at;
       if (offset < this.from) continue;
       if (offset >= this.to) return undefined;
-      yield new ReceivedRecord({ topic, partition, offset, timestampMs: baseTimestampMs + cursor.timestampDeltaMs }, cursor, this.#serializer);
+      yield new ReceivedRecord(this, offset, baseTimestampMs + cursor.timestampDeltaMs, cursor, body, this.#serializer);
     }
     return undefined;
   }

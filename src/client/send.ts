@@ -55,13 +55,32 @@ const NO_HEADERS: readonly HeaderContent[] = [];
 export const checkSendOptions = (options: SendOptions): void => checkNames("send", options, SEND_NAMES);
 export const checkSendAllOptions = (options: object): void => checkNames("sendAll", options, SEND_ALL_NAMES);
 
+/** What is given with a value. */
+type Given = { readonly [Name in "key" | "headers" | "timestampMs" | "partition"]?: SendOptions[Name] | undefined };
+
 /** @throws QuireError INVALID_FIELD, or what the serializer throws */
-export function writeRequest<Value>(value: Value, serializer: Serializer<Value>, nowMs: number, options: SendOptions): WriteRequest {
-  const { key, headers, timestampMs = nowMs, partition } = options;
-  if (!Number.isSafeInteger(timestampMs) || timestampMs < 0 || timestampMs > limits.timestampMsMax) {
-    refuse("timestampMs", `timestampMs is ${timestampMs}; use whole milliseconds since 1970, at most ${limits.timestampMsMax}`);
-  }
-  return { key: key === undefined ? undefined : keyBytes(key), value: serializer.serialize(value), headers: headerList(headers), timestampMs, partition };
+export function writeRequest<Value>(value: Value, serializer: Serializer<Value>, nowMs: number, { key, headers, timestampMs, partition }: Given): WriteRequest {
+  return {
+    key: key === undefined ? undefined : keyBytes(key),
+    value: serializer.serialize(value),
+    headers: headers === undefined ? NO_HEADERS : headerList(headers),
+    timestampMs: timestampMs === undefined ? nowMs : checkedTimestamp(timestampMs),
+    partition,
+  };
+}
+
+/** The same of one of many values. */
+export const bulkRequest = <Value>(value: Value, serializer: Serializer<Value>, nowMs: number, options: SendAllOptions<Value>): WriteRequest =>
+  writeRequest(value, serializer, nowMs, {
+    key: options.key?.(value),
+    headers: options.headers?.(value),
+    timestampMs: options.timestampMs?.(value),
+    partition: options.partition,
+  });
+
+function checkedTimestamp(timestampMs: number): number {
+  if (Number.isSafeInteger(timestampMs) && timestampMs >= 0 && timestampMs <= limits.timestampMsMax) return timestampMs;
+  return refuse("timestampMs", `timestampMs is ${timestampMs}; use whole milliseconds since 1970, at most ${limits.timestampMsMax}`);
 }
 
 function keyBytes(key: unknown): Uint8Array {
@@ -72,8 +91,7 @@ function keyBytes(key: unknown): Uint8Array {
   });
 }
 
-function headerList(headers: Headers | undefined): readonly HeaderContent[] {
-  if (headers === undefined) return NO_HEADERS;
+function headerList(headers: Headers): readonly HeaderContent[] {
   if (typeof headers !== "object" || headers === null) refuseHeaders(`headers are an object or a list, not ${headers === null ? "null" : typeof headers}`);
   const list = Array.isArray(headers)
     ? (headers as readonly HeaderContent[])

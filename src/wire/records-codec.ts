@@ -97,6 +97,7 @@ export class RecordsEncoder {
 }
 
 const NONE = -1;
+const NO_HEADERS_READ: readonly Header[] = [];
 
 /**
  * Walks over the records of a body. After `next()` returned true the getters speak of that record, until the next call. Bytes
@@ -149,6 +150,24 @@ export class RecordsCursor {
     return this.#valueStart === NONE ? undefined : this.#reader.buffer.subarray(this.#valueStart, this.#valueEnd);
   }
 
+  /** Where the key begins in the body; -1 when the record has none. */
+  get keyStart(): number {
+    return this.#keyStart;
+  }
+
+  get keyEnd(): number {
+    return this.#keyEnd;
+  }
+
+  /** Where the value begins in the body; -1 when the record has none. */
+  get valueStart(): number {
+    return this.#valueStart;
+  }
+
+  get valueEnd(): number {
+    return this.#valueEnd;
+  }
+
   /** Milliseconds after the batch's base timestamp. */
   get timestampDeltaMs(): number {
     return this.#timestampDeltaMs;
@@ -160,9 +179,9 @@ export class RecordsCursor {
   }
 
   /** Decoded on each call. @throws QuireError CORRUPT_BATCH */
-  headers(): Header[] {
+  headers(): readonly Header[] {
+    if (!this.#hasHeaders) return NO_HEADERS_READ;
     const headers: Header[] = [];
-    if (!this.#hasHeaders) return headers;
     try {
       const reader = new Reader(this.#reader.buffer, this.#start, this.#end);
       for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
