@@ -1,6 +1,7 @@
 import { EntryKind } from "../../../src/base/entry-kind.js";
 import { indexPlus, type LogIndex, logIndex, type Offset, offset, type Term, term } from "../../../src/base/ids.js";
 import type { LogPosition } from "../../../src/consensus/types.js";
+import { CommittedProducers } from "./committed-producers.js";
 import type { KnownEntries, KnownEntry } from "./known-entries.js";
 import { ReplicaLog } from "./replica-log.js";
 
@@ -11,6 +12,7 @@ export class CommittedLog {
   readonly #log = new ReplicaLog({ start: BEGINNING, lastIndex: BEGINNING.index, termRuns: [] });
   /** Through where, by the leaders of which term: both rise. */
   readonly #ends: { readonly by: Term; through: LogIndex }[] = [];
+  readonly producers = new CommittedProducers();
   readonly #byOffset = new Map<Offset, LogIndex>();
   #trimmedBefore = offset(0);
 

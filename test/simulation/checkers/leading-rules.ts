@@ -1,7 +1,7 @@
 /** What a look at a running replica must show: nothing goes back, leaders are alone and have everything, W disks hold what is committed. */
 import { type LogIndex, logIndex, type ReplicaId, type Term } from "../../../src/base/ids.js";
 import type { Configuration, LogPosition, QuorumSet } from "../../../src/consensus/types.js";
-import type { ReplicaView } from "./observations.js";
+import type { EntryFacts, ReplicaView } from "./observations.js";
 import { type ReplicaSetRecord, show } from "./replica-set-record.js";
 import type { Seen, TrackedReplica } from "./tracked-replica.js";
 
@@ -79,9 +79,15 @@ function commits(record: ReplicaSetRecord, replica: TrackedReplica, view: Replic
   if (view.role === "leader") checkCounted(record, view);
   for (let index = last.index + 1; index <= commitIndex; index++) {
     const entry = record.known.find({ index: logIndex(index), term: log.termAt(logIndex(index)) ?? at });
-    if (entry !== undefined) record.committed.extend(entry, term);
+    if (entry === undefined) continue;
+    record.committed.extend(entry, term);
+    const expected = record.committed.producers.take(entry);
+    if (expected !== undefined) record.broken("one entry per producer, epoch and sequence, and none of a fenced epoch", expected, sequenceOf(entry));
   }
 }
+
+const sequenceOf = (entry: EntryFacts): string =>
+  `entry ${show(entry)} with sequence ${entry.producer?.baseSequence} of producer ${entry.producer?.id}, epoch ${entry.producer?.epoch}`;
 
 /** At commit, W disks of each set hold the entry. A configuration may have changed right after, within the same event: either will do. */
 function checkDisks(record: ReplicaSetRecord, through: LogPosition, configurations: readonly Configuration[], by: ReplicaId): void {

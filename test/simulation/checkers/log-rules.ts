@@ -1,5 +1,5 @@
 /** What may happen to a log: it grows without gaps, its end goes only where nothing is committed, its beginning only where it was trimmed. */
-import type { LogIndex, ReplicaId } from "../../../src/base/ids.js";
+import { type LogIndex, logIndex, type ReplicaId, term } from "../../../src/base/ids.js";
 import type { LogPosition } from "../../../src/consensus/types.js";
 import type { EntryFacts, FoundReplica } from "./observations.js";
 import { type ReplicaSetRecord, show } from "./replica-set-record.js";
@@ -11,12 +11,14 @@ const NOT_TRUNCATED = "nothing below a known commit is truncated";
 const NO_GAP = "no gap between snapshot and log start";
 
 export function begins(record: ReplicaSetRecord, id: ReplicaId, found: FoundReplica): void {
-  const former = record.replicas.get(id);
+  const former = record.removed.delete(id) ? undefined : record.replicas.get(id);
   const replica = new TrackedReplica(id, found);
   record.replicas.set(id, replica);
   replica.life = (former?.life ?? 0) + 1;
   const { log } = replica;
   record.note(id, "begins: log from, to, doubt", show(log.start), show(log.last), String(found.isInDoubt));
+  if (record.lost.has(id))
+    record.broken("a replica id is never used again", "a new id on a new disk", `replica ${id} was lost with its disk, and begins again`);
   for (const end of [log.start, ...log.runEnds()]) {
     if (end.index === 0 || end.index < record.known.first || record.known.find(end) !== undefined) continue;
     record.broken("a log holds what was appended to it", "entries that were in some log", `replica ${id} finds entry ${show(end)}, which nobody appended`);
@@ -109,7 +111,8 @@ export function reset(record: ReplicaSetRecord, id: ReplicaId, start: LogPositio
   if (snapshots !== undefined && !snapshots.includes(start.index))
     record.broken(NO_GAP, `a snapshot at ${start.index} on disk`, `replica ${id} has ${snapshots.join(", ") || "none"}`);
   replica.log.reset(start);
-  replica.synced = start;
+  // Until the disk says so: a process that dies meanwhile leaves the old log or the new one.
+  replica.synced = { index: logIndex(0), term: term(0) };
   record.forgetDropped();
 }
 

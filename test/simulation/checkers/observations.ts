@@ -14,6 +14,10 @@ export interface EntryFacts extends LogPosition {
   readonly bodyCrc32: number;
   /** Of a trim: offsets below may go once it is committed. */
   readonly trimsBefore?: Offset;
+  /** Of records with a sequence: whose they are. */
+  readonly producer?: { readonly id: number; readonly epoch: number; readonly baseSequence: number };
+  /** Of a `producers` entry: ids of those that the partition forgets. */
+  readonly forgets?: readonly number[];
 }
 
 /** A replica between two events. `Replica` of `src/replica/types.ts` is one. */

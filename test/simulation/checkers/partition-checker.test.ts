@@ -206,11 +206,6 @@ test("a term that goes back on disk, a vote that changes, also across a restart"
   forgotten.checker.ends(one);
   forgotten.begin(1, { vote: [4, null] });
   breaks(forgotten, /term and vote never go back/, /vote null/);
-  const wiped = new Scene();
-  wiped.save(1, 4, 2);
-  wiped.checker.forgets(one);
-  wiped.begin(1, { vote: [0, null] });
-  holds(wiped);
 });
 
 test("a vote that is told before it is on disk", () => {

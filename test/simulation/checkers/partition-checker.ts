@@ -51,10 +51,17 @@ export class PartitionChecker {
     replica.seen = undefined;
   }
 
-  /** The replica was removed, or its disk was wiped or put back: what it promised is void, and nobody may count on it. */
+  /** The replica was removed: what was counted on it before stays so. One that was removed in part only may begin once more, with nothing. */
+  removed(id: ReplicaId): void {
+    this.ends(id);
+    this.#record.removed.add(id);
+  }
+
+  /** The replica's disk was wiped or put back: what it promised is void, and nobody may count on it. */
   forgets(id: ReplicaId): void {
     this.#record.note(id, "is forgotten");
     this.#record.replicas.delete(id);
+    this.#record.lost.add(id);
     this.#record.forgetDropped();
   }
 

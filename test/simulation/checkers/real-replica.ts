@@ -4,6 +4,7 @@ import { EntryKind } from "../../../src/base/entry-kind.js";
 import { endOffsetOf, type Frame } from "../../../src/base/frame.js";
 import { indexPlus, type LogIndex, logIndex, type ReplicaId } from "../../../src/base/ids.js";
 
+import { decodeProducersEntry } from "../../../src/base/producers-entry.js";
 import { decodeTrimEntry } from "../../../src/base/trim-entry.js";
 import type { LogPosition } from "../../../src/consensus/types.js";
 import type { LocalReplica } from "../../../src/replica/replica.js";
@@ -58,7 +59,9 @@ export function watchLog(log: Log, { id, checker, isOn, isLeader, look, durable 
       look();
       checker.reset(id, start, isLeader());
     }
-    return done;
+    return done.then(() => {
+      if (isOn()) checker.synced(id, start);
+    });
   };
 }
 
@@ -82,7 +85,9 @@ export function factsOf(frame: Frame): EntryFacts {
     body.length,
   ];
   const facts: EntryFacts = { index, term: inTerm, kind, baseOffset, endOffset: endOffsetOf(frame), digest: fields.reduce(mixed, bodyCrc32), bodyCrc32 };
-  return kind === EntryKind.trim ? { ...facts, trimsBefore: decodeTrimEntry(body) } : facts;
+  if (kind === EntryKind.trim) return { ...facts, trimsBefore: decodeTrimEntry(body) };
+  if (kind === EntryKind.producers) return { ...facts, forgets: decodeProducersEntry(body).forgotten };
+  return producerId === 0 ? facts : { ...facts, producer: { id: producerId, epoch: producerEpoch, baseSequence } };
 }
 
 /** A replica at the end, with all that its log gives. */

@@ -33,6 +33,10 @@ export const show = ({ index, term }: LogPosition): string => `${index}/${term}`
 export class ReplicaSetRecord {
   readonly options: RecordOptions;
   readonly replicas = new Map<ReplicaId, TrackedReplica>();
+  /** Replicas that were lost with their disks. */
+  readonly lost = new Set<ReplicaId>();
+  /** Replicas that were removed. */
+  readonly removed = new Set<ReplicaId>();
   readonly known = new KnownEntries();
   readonly committed = new CommittedLog();
   readonly leaders = new Map<Term, { readonly replica: ReplicaId; readonly life: number }>();
