@@ -2,6 +2,7 @@
 import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.js";
 import type { QuireError } from "../base/errors.js";
+import { KIB } from "../base/limits.js";
 import { plainHeader, type RecordBatchHeader } from "../base/record-batch.js";
 import { type HeaderContent, RecordsEncoder } from "../wire/records-codec.js";
 import { COMPRESS_BYTES_MIN, type Compressor } from "./compressor.js";
@@ -16,21 +17,28 @@ export interface OutgoingRecord {
   readonly timestampMs: number;
 }
 
-/** Encoders with their buffers, for the next batches: as many as there were open batches at a time, up to a bound. */
+/** Encoders with their memory, for the next batches, up to a bound: without it each batch's memory would be made anew. */
 export class EncoderPool {
   readonly #free: RecordsEncoder[] = [];
+  readonly #usualBytes: number;
+
+  /** @param batchBytes a batch is closed when it has as many */
+  constructor(batchBytes: number) {
+    this.#usualBytes = batchBytes + Math.max(KIB, batchBytes >>> 4);
+  }
 
   borrow(): RecordsEncoder {
-    return this.#free.pop() ?? new RecordsEncoder(ENCODER_BYTES);
+    return this.#free.pop() ?? new RecordsEncoder(ENCODER_BYTES, this.#usualBytes);
   }
 
   giveBack(encoder: RecordsEncoder): void {
+    encoder.clear();
     if (this.#free.length < ENCODERS_KEPT) this.#free.push(encoder);
   }
 }
 
 const ENCODER_BYTES = 4_096;
-const ENCODERS_KEPT = 16;
+const ENCODERS_KEPT = 32;
 
 /** Told once about each run of records that it put into a batch without another's in between. */
 export interface Completion {
@@ -71,7 +79,7 @@ export class OutgoingBatch implements LaneBatch {
   #bytes = 0;
   #records = 0;
   readonly #pool: EncoderPool;
-  /** Until the batch is closed. */
+  /** As long as the batch uses its memory. */
   #encoder: RecordsEncoder | undefined;
   readonly #baseTimestampMs: number;
   #maxTimestampMs: number;
@@ -112,7 +120,7 @@ export class OutgoingBatch implements LaneBatch {
 
   /** Returns how many bytes the batch grew by. */
   add(record: OutgoingRecord, completion: Completion): number {
-    assert(this.#encoder !== undefined, "a closed batch takes no records");
+    assert(this.#encoder !== undefined && this.#message === undefined, "a closed batch takes no records");
     const grown = this.#encoder.append(record.key, record.value, record.timestampMs - this.#baseTimestampMs, record.headers);
     if (record.timestampMs > this.#maxTimestampMs) this.#maxTimestampMs = record.timestampMs;
     const last = this.#runs[this.#runs.length - 1];
@@ -144,16 +152,23 @@ export class OutgoingBatch implements LaneBatch {
 
   #encode(): RecordBatchHeader & { readonly body: Buffer } {
     assert(this.#encoder !== undefined, "a batch is encoded once");
-    const body = this.#encoder.take();
-    this.#pool.giveBack(this.#encoder);
-    this.#encoder = undefined;
+    const { isRoomy } = this.#encoder;
+    const body = isRoomy ? this.#encoder.take() : this.#encoder.body;
+    if (isRoomy) this.#giveBackMemory();
     return { ...plainHeader(body, { recordCount: this.#records, baseTimestampMs: this.#baseTimestampMs, maxTimestampMs: this.#maxTimestampMs }), body };
   }
 
   acknowledge(baseOffset: number): void {
+    // Of an only attempt that was answered all bytes have left; those of an earlier one might still wait in a stream.
+    if (this.attempts === 1) this.#giveBackMemory();
     if (!this.#settle()) return;
     for (const { completion, first, count } of this.#runs) completion.acknowledged(this.partition, baseOffset < 0 ? -1 : baseOffset + first, count);
     this.#tell();
+  }
+
+  #giveBackMemory(): void {
+    if (this.#encoder !== undefined) this.#pool.giveBack(this.#encoder);
+    this.#encoder = undefined;
   }
 
   reject(error: QuireError): void {

@@ -21,21 +21,12 @@ import { retryDelayMs, verdictOnWrite } from "./retry.js";
 import { SendQueue } from "./send-queue.js";
 import { Sequence, stamped } from "./sequence.js";
 import { bufferFull, deadlineError, overtakenError, unknownOutcome } from "./write-errors.js";
-import type { Attempt, BrokerLink, WriteTarget } from "./write-target.js";
+import type { AppendLimits, Attempt, BrokerLink, WriteTarget } from "./write-target.js";
 
 /** Deadlines, stalls and moved leaders are looked for so often while anything is under way. */
 const SWEEP_MS = 100;
 /** A leader that was replaced may still answer; what it has not answered so long after is given up. */
 const MOVED_GRACE_MS = 200;
-
-export interface AppendLimits {
-  /** When the user sent it, monotonic: its deadline counts from there. */
-  readonly sentMs: number;
-  /** The record's size once encoded, not underestimated. */
-  readonly bytesAtMost: number;
-  /** Largest batch that the topic takes. */
-  readonly batchBytesMax: number;
-}
 
 export class Producer {
   readonly queue: SendQueue;
@@ -44,7 +35,7 @@ export class Producer {
   readonly #metadata: Metadata;
   readonly #connections: Connections;
   readonly #compressor: Compressor | undefined;
-  readonly #encoders = new EncoderPool();
+  readonly #encoders: EncoderPool;
   /** By address. */
   readonly #links = new Map<string, BrokerLink>();
   /** Targets with anything in their lane. */
@@ -68,6 +59,7 @@ export class Producer {
     this.#metadata = metadata;
     this.#connections = connections;
     this.#compressor = compressor;
+    this.#encoders = new EncoderPool(options.batchBytes);
     this.queue = new SendQueue(options.bufferBytesMax, options.sendsWaitingMax);
     const identityEvents = { onKnown: () => this.#touchAll(), onRefused: (error: QuireError) => this.#refuseAll(error) };
     if (options.idempotence) this.#identities = new Identities(metadata.calls, options, identityEvents);
@@ -98,6 +90,7 @@ export class Producer {
     const { lane } = target;
     const { deliveryTimeoutMs, batchBytes } = this.#options;
     let batch = lane.open;
+    let isNews = false;
     // A batch has one deadline, that of its first record: one much younger would be told too early, so it begins another.
     if (batch === undefined || batch.bytes + bytesAtMost > batchBytesMax || sentMs + deliveryTimeoutMs * 0.9 > batch.deadlineMs) {
       batch = new OutgoingBatch(
@@ -109,11 +102,15 @@ export class Producer {
       );
       lane.begin(batch);
       this.#active.add(target);
+      isNews = true;
     }
     this.queue.add(batch.add(record, completion));
-    const full = batch.bytes >= Math.min(batchBytes, batchBytesMax) || batch.records >= limits.batchRecords;
-    if (full) lane.close();
-    this.#touch(target);
+    if (batch.bytes >= Math.min(batchBytes, batchBytesMax) || batch.records >= limits.batchRecords) {
+      lane.close();
+      isNews = true;
+    }
+    // One more record in an open batch changes nothing about when it may leave.
+    if (isNews) this.#touch(target);
   }
 
   /** Resolves once everything appended before was answered, one way or the other. */

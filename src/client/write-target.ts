@@ -22,6 +22,15 @@ export interface WriteTarget {
   leaderlessMs: number;
 }
 
+export interface AppendLimits {
+  /** When the user sent it, monotonic: its deadline counts from there. */
+  readonly sentMs: number;
+  /** The record's size once encoded, not underestimated. */
+  readonly bytesAtMost: number;
+  /** Largest batch that the topic takes. */
+  readonly batchBytesMax: number;
+}
+
 export interface Attempt {
   readonly target: WriteTarget;
   readonly batch: OutgoingBatch;

@@ -28,10 +28,27 @@ const fieldSize = (length: number): number => 1 + varintSize(length) + length;
 export class RecordsEncoder {
   #buffer: Buffer;
   #length = 0;
+  readonly #usualBytes: number;
 
-  /** @param bytes how much to make room for at first; it grows by doubling */
-  constructor(bytes = 16_384) {
+  /** @param bytes how much to make room for at first; it grows by doubling, but stops at `usualBytes` on its way if that is enough */
+  constructor(bytes = 16_384, usualBytes = 0) {
     this.#buffer = Buffer.allocUnsafeSlow(bytes);
+    this.#usualBytes = usualBytes;
+  }
+
+  /** Whether the body takes so little of the memory that it is better copied than kept while the batch is under way. */
+  get isRoomy(): boolean {
+    return this.#length * 2 < this.#buffer.length;
+  }
+
+  /** The body so far, which the next `clear` ends. */
+  get body(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** Begins anew in the same memory. */
+  clear(): void {
+    this.#length = 0;
   }
 
   /** Appends one record and returns how many bytes the body grew by. */
@@ -61,14 +78,11 @@ export class RecordsEncoder {
 
   /** The body so far; the encoder begins anew. The body is the caller's: it is not written to again. */
   take(): Buffer {
-    const body = this.#buffer.subarray(0, this.#length);
-    if (this.#length * 2 < this.#buffer.length) {
-      // Mostly empty: a copy of the right size costs less than holding the rest of the buffer while the batch is under way.
-      this.#length = 0;
-      return Buffer.from(body);
-    }
-    this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length);
+    const { body } = this;
+    const isCopied = this.isRoomy;
     this.#length = 0;
+    if (isCopied) return Buffer.from(body);
+    this.#buffer = Buffer.allocUnsafeSlow(this.#buffer.length);
     return body;
   }
 
@@ -90,7 +104,9 @@ export class RecordsEncoder {
   }
 
   #grow(needed: number): void {
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
+    const doubled = this.#buffer.length * 2;
+    const isUsual = needed <= this.#usualBytes && this.#usualBytes < doubled;
+    const larger = Buffer.allocUnsafeSlow(isUsual ? this.#usualBytes : Math.max(needed, doubled));
     larger.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = larger;
   }
