@@ -11,6 +11,21 @@ export const brokerMutants: readonly Mutant[] = [
   ),
   mutant("what follows a refused batch is taken", ["rpc/runs.js", "if (run.isBroken)", "if (false)"]),
   mutant("a run goes on in another term", ["broker/produce.js", "request.ifTerm !== undefined && request.ifTerm !== replica.term", "false"]),
-  mutant("a reader behind the log's start goes on where it begins", ["broker/cursor.js", "this.#position < earliest || ", "false || "]),
   mutant("a trim goes beyond the high watermark", ["broker/trim.js", "encodeTrimEntry(before)", "encodeTrimEntry(replica.log.endOffset)"]),
+  mutant("a batch that is sent again is written again", ["broker/leading-producers.js", "if (batch.baseSequence < next)", "if (false)"]),
+  mutant("sequences are forgotten on failover", [
+    "broker/idempotence.js",
+    "const leading = new LeadingProducers",
+    "table.clear();\n        const leading = new LeadingProducers",
+  ]),
+  mutant("an older epoch is accepted", ["broker/leading-producers.js", "if (epoch < Math.max(named, current ?? 0))", "if (false)"]),
+  mutant("a gap is appended", ["broker/leading-producers.js", "if (batch.baseSequence > next)", "if (false)"]),
+  mutant("what is under way counts for nothing", ["broker/leading-producers.js", "this.#pending.get(producerId)?.at(-1)", "undefined"]),
+  mutant("a leader decides before it has applied what former leaders wrote", ["broker/produce.js", "request.batch.producerId === 0", "true"]),
+  mutant("a retry is told the offset of the newest batch", [
+    "broker/leading-producers.js",
+    'return { kind: "written", original: there };',
+    'return { kind: "written", original: written.batches.at(-1) };',
+  ]),
+  mutant("a snapshot forgets the producers", ["broker/partition-state.js", "if (this.producers.size > 0 || this.producers.toldMs > 0)", "if (false)"]),
 ];

@@ -13,7 +13,14 @@ export const clientMutants: readonly Mutant[] = [
     "if (inFlight || outcomeUnknown)\n        return unknownOutcome(at, `no acknowledgement",
     "if (false)\n        return unknownOutcome(at, `no acknowledgement",
   ]),
-  mutant("what may be written is sent again unasked", ["client/producer.js", "if (batch.settled || !this.#options.retryUnknown) {", "if (batch.settled) {"]),
+  mutant("what may be written is sent again unasked", [
+    "client/producer.js",
+    "if (batch.settled || !(this.#options.retryUnknown || batch.stamp !== undefined)) {",
+    "if (batch.settled) {",
+  ]),
+  mutant("a batch that was given up leaves its sequence to the next one", ["client/sequence.js", "this.#isBroken = true;", "this.#next = stamp.baseSequence;"]),
+  mutant("what may be written is numbered anew after a gap", ["client/retry.js", 'return outcomeUnknown ? "unknown" : "renumber";', 'return "renumber";']),
+  mutant("each attempt has a sequence of its own", ["client/producer.js", "batch.stamp ??= target.sequence.stamp", "batch.stamp = target.sequence.stamp"]),
   mutant("a refused batch is sent again behind later ones", ["client/lane.js", "[...this.#failed, ...this.#waiting]", "[...this.#waiting, ...this.#failed]"]),
   mutant("a new run begins while the old one is under way", ["client/lane.js", "if (this.#inFlight.length > 0)\n                return false;", ""]),
   mutant("an answer goes to another batch", [

@@ -1,4 +1,5 @@
 /** What one run is like: the size of the cluster, its topics and load, and its weather. All of it drawn from the seed. */
+import { KIB } from "../../../src/base/limits.js";
 import { quorumProblem } from "../../../src/base/quorum.js";
 import type { Chance } from "../kernel/chance.js";
 
@@ -19,9 +20,15 @@ export interface ProducerPlan {
   readonly topic: string;
   readonly acks: "quorum" | "leader";
   readonly retryUnknown: boolean;
+  /** Each record is written once; otherwise `retryUnknown` decides. */
+  readonly idempotence: boolean;
+  /** Its next life fences the former. */
+  readonly isNamed: boolean;
   /** Mean pause between two sends, or two calls of several. */
   readonly pauseMs: number;
   readonly recordsPerCall: number;
+  /** A batch is closed at so many: below what a call sends, several are under way at a time. */
+  readonly batchBytes: number;
   readonly bytesMax: number;
 }
 
@@ -138,14 +145,18 @@ function topicOf(chance: Chance, name: string, { brokers, pace }: Pick<Plan, "br
   return { name, partitions: 1 + chance.below(3), replicas, w, r, retention };
 }
 
-const producerOf = (chance: Chance, topic: TopicPlan, pace: number): ProducerPlan => ({
-  topic: topic.name,
-  acks: chance.oneIn(5) ? "leader" : "quorum",
-  retryUnknown: chance.oneIn(2),
-  pauseMs: chance.between(30, 1_000) * pace,
-  recordsPerCall: chance.pick([1, 1, 1, 5, 20]) ?? 1,
-  bytesMax: chance.pick([100, 100, 1_000, 20_000]) ?? 100,
-});
+function producerOf(chance: Chance, topic: TopicPlan, pace: number): ProducerPlan {
+  const plan = {
+    topic: topic.name,
+    acks: chance.oneIn(5) ? ("leader" as const) : ("quorum" as const),
+    retryUnknown: chance.oneIn(2),
+    pauseMs: chance.between(30, 1_000) * pace,
+    recordsPerCall: chance.pick([1, 1, 1, 5, 20]) ?? 1,
+    bytesMax: chance.pick([100, 100, 1_000, 20_000]) ?? 100,
+  };
+  const idempotence = chance.oneIn(3) ? "off" : chance.oneIn(2) ? "named" : "on";
+  return { ...plan, idempotence: idempotence !== "off", isNamed: idempotence === "named", batchBytes: plan.recordsPerCall === 1 ? 256 * KIB : KIB };
+}
 
 /** Each run has a weather of its own: some kinds often, some seldom, some never. */
 function weatherOf(chance: Chance, { mode, damagedDisksMax, pace }: Pick<Plan, "mode" | "damagedDisksMax" | "pace">): Weather {

@@ -1,3 +1,4 @@
+import { KIB } from "../../../src/base/limits.js";
 import { resolve } from "../../../src/config/resolve.js";
 import type { Config } from "../../../src/config/settings.js";
 import { type RunningBroker, startBroker } from "../../../src/node/broker.js";
@@ -14,6 +15,8 @@ const CLIENT_PORT = 9701;
 const PEER_PORT = 9801;
 const DISK_BYTES = 64 * 1024 * 1024;
 const FOLDER = "/data";
+/** Below what the setting allows, and below what a run writes: much is read from disk. */
+const CACHE_BYTES = 64 * KIB;
 
 export interface SimBrokerOptions {
   readonly world: World;
@@ -123,7 +126,7 @@ export class SimBroker {
 
 function configOf({ nodeId, founders, racks, pace }: SimBrokerOptions): Config {
   const peers = Array.from({ length: founders }, (_, at) => `${at + 1}@b${at + 1}:${PEER_PORT}`).join(",");
-  return resolve({
+  const { config } = resolve({
     flags: {
       "node-id": String(nodeId),
       "data-folder": FOLDER,
@@ -136,8 +139,10 @@ function configOf({ nodeId, founders, racks, pace }: SimBrokerOptions): Config {
       "timing-suspicion-ms": `${150 * pace}`,
       "timing-quiesce-ms": `${3_000 * pace}`,
       "retention-check-ms": `${1_000 * pace}`,
+      // Long beyond any retry, so that nobody is forgotten who may come back; time is told often.
+      "producers-expire-ms": `${600_000 * pace}`,
       "disk-reserve-bytes": "1MiB",
-      "cache-bytes-max": "8MiB",
     },
-  }).config;
+  });
+  return { ...config, cache: { ...config.cache, bytesMax: CACHE_BYTES } };
 }

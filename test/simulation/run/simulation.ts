@@ -1,4 +1,5 @@
 /** One run: a cluster with its clients under the plan's weather, then peace, then the verdict. */
+import { KIB } from "../../../src/base/limits.js";
 import type { LocalHost } from "../../../src/replica/host.js";
 import { checkHistory } from "../checkers/check-history.js";
 import type { AnomalyName } from "../checkers/history.js";
@@ -193,13 +194,21 @@ export class Simulation {
       const name = `p${at + 1}`;
       const topic = plan.topics.find((each) => each.name === producer.topic) ?? (plan.topics[0] as Plan["topics"][number]);
       const options = { name, plan: producer, topic, chance: world.random(`client ${name}`), recorder };
-      const connect = { acks: producer.acks, retryUnknown: producer.retryUnknown, ...paced(plan.pace, 20_000) };
+      const { acks, retryUnknown, idempotence, batchBytes } = producer;
+      const connect = { acks, retryUnknown, idempotence, ...(producer.isNamed && { producer: name }), batchBytes, ...paced(plan.pace, 20_000) };
       return new SimClient({ world, network, name, brokers, connect, work: (life) => produce(life, options) });
     });
     const readers = plan.readers.map((reader, at) => {
       const name = `r${at + 1}`;
       const options = { name, plan: reader, chance: world.random(`client ${name}`), recorder };
-      return new SimClient({ world, network, name, brokers, connect: paced(plan.pace, 30_000), work: (life) => consume(life, options) });
+      return new SimClient({
+        world,
+        network,
+        name,
+        brokers,
+        connect: { ...paced(plan.pace, 30_000), readAheadBytes: 64 * KIB },
+        work: (life) => consume(life, options),
+      });
     });
     return [...producers, ...readers];
   }

@@ -28,7 +28,7 @@ export async function produce(life: ClientLife, { name, plan, topic, chance, rec
     const value = `${client}-${sequence++}`;
     const key = `k${chance.below(20)}`;
     const body = Buffer.from(value.padEnd(1 + chance.below(plan.bytesMax), "."));
-    const mayRepeat = plan.retryUnknown;
+    const mayRepeat = plan.retryUnknown && !plan.idempotence;
     const settle = recorder.send({ client, partition: `${topic.name}/${partition}`, value, digest: digestOf(key, body), acks: plan.acks, mayRepeat, call });
     try {
       const { offset } = await handle.send(body, { key, partition });
