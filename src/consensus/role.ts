@@ -63,7 +63,7 @@ export function heardLeader<P>(state: State<P>): void {
 /**
  * Draws a new election timeout. Who follows a live leader waits for electionTicks and up to as many again. Who knows
  * of none has nobody to disturb (pre-votes change nothing where a leader is heard), so it begins with a short pause,
- * which doubles with every attempt.
+ * which doubles with every attempt. Where nobody has ever led, one is meant to stand first.
  */
 export function restartTimer<P>(state: State<P>): void {
   const { campaign, leader, following, options } = state;
@@ -73,6 +73,10 @@ export function restartTimer<P>(state: State<P>): void {
   if (state.membership.isSoleVoter(state.self)) campaign.timeoutTicks = 1;
   else if ((leader !== null && !following.suspect) || spread >= electionTicks) campaign.timeoutTicks = electionTicks + random(electionTicks);
   else campaign.timeoutTicks = suspicionTicks + random(spread);
+  const { standsFirst, attempts } = campaign;
+  if (standsFirst === undefined || attempts > 0 || termOf(state) > 0) return;
+  if (standsFirst === state.self) campaign.timeoutTicks = 1;
+  else campaign.timeoutTicks += electionTicks;
 }
 
 /** Reads are failed and a transfer is over: another leader may have been elected. */

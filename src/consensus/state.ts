@@ -40,6 +40,8 @@ export interface Campaign {
   readonly votes: Map<ReplicaId, boolean>;
   /** The vote for itself is not on disk yet, so nobody was asked. `transfer` is passed on to those asked. */
   unasked: { readonly transfer: boolean } | undefined;
+  /** In a set that nobody has led: the others give it time. */
+  readonly standsFirst: ReplicaId | undefined;
 }
 
 export interface Reads {
@@ -127,7 +129,7 @@ export function createState<P>(initial: InitialState, options: CoreOptions): Sta
       suspect: false,
       installing: undefined,
     },
-    campaign: { elapsedTicks: 0, timeoutTicks: 1, attempts: 0, votes: new Map(), unasked: undefined },
+    campaign: { elapsedTicks: 0, timeoutTicks: 1, attempts: 0, votes: new Map(), unasked: undefined, standsFirst: initial.standsFirst },
     voteDue: undefined,
     leadership: undefined,
     doubt: initial.doubt && doubtOf(initial.doubt, initial.hardState.term > log.lastTerm ? initial.hardState.term : log.lastTerm),

@@ -101,6 +101,11 @@ export interface InitialState {
   /** Every configuration at or after the snapshot/log start, oldest first; the last one is in force. */
   readonly configurations: readonly { readonly index: LogIndex; readonly configuration: Configuration }[];
   readonly doubt?: Doubt;
+  /**
+   * Of a replica set that is being begun: who shall stand first, at once; the others wait an election timeout longer. Only so that its first
+   * leader is the one it is meant to have: a thousand leaderships need not be moved afterwards.
+   */
+  readonly standsFirst?: ReplicaId;
 }
 
 export interface CoreOptions {

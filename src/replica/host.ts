@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
-import type { NodeId, ReplicaSetId } from "../base/ids.js";
+import type { NodeId, ReplicaId, ReplicaSetId } from "../base/ids.js";
 import type { Clock, Logger, Random, Timer } from "../base/ports.js";
 import type { CoreOptions } from "../consensus/types.js";
 import type { Log, LogCallbacks, LogSettings } from "../storage/log.js";
@@ -196,6 +196,7 @@ export class LocalHost implements ReplicaHost {
     const replica = await openReplica({
       spec,
       known: records.get(spec.replicaSetId),
+      standsFirst: known?.replicaId === spec.replicaId ? undefined : this.#firstOf(spec),
       store,
       logs,
       peers,
@@ -219,6 +220,12 @@ export class LocalHost implements ReplicaHost {
     this.#ticking(replica, replica.ticking);
     for (const nodeId of this.#down) replica.step({ kind: "peer-down", nodeId });
     return replica;
+  }
+
+  /** The preferred leader of a set that begins; nobody waits for one that is down. */
+  #firstOf({ initial }: ReplicaSpec): ReplicaId | undefined {
+    const [first] = initial.voters;
+    return first === undefined || this.#down.has(first.nodeId) ? undefined : first.replicaId;
   }
 
   #known(): Promise<Map<ReplicaSetId, ReplicaRecord>> {

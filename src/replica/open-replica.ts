@@ -1,6 +1,6 @@
 import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
-import { indexPlus, type LogIndex, logIndex, offset, term } from "../base/ids.js";
+import { indexPlus, type LogIndex, logIndex, offset, type ReplicaId, term } from "../base/ids.js";
 import { MIB } from "../base/limits.js";
 import type { Logger } from "../base/ports.js";
 import { createCore } from "../consensus/core.js";
@@ -23,6 +23,8 @@ export interface OpenOptions {
   readonly spec: ReplicaSpec;
   /** The replica of this set that this broker has on disk, if any. */
   readonly known: ReplicaRecord | undefined;
+  /** See `InitialState`. */
+  readonly standsFirst: ReplicaId | undefined;
   readonly store: ReplicaStore;
   readonly logs: LogFactory;
   readonly peers: Peers;
@@ -122,6 +124,7 @@ async function replicaOver(log: Log, options: OpenOptions): Promise<LocalReplica
       commitIndex: snapshot.index,
       configurations: [{ index: snapshot.index, configuration: snapshot.configuration }, ...(await configurationsAfter(log, snapshot.index))],
       ...(log.doubt && { doubt: log.doubt }),
+      ...(options.standsFirst && { standsFirst: options.standsFirst }),
     },
     options.core,
   );

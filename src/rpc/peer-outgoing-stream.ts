@@ -43,13 +43,17 @@ export class OutgoingStream {
   readonly #handshake: Timer;
   #incarnation: string | undefined;
   #closed = false;
-  #wroteSinceTick = false;
+  /** Since it wrote anything. */
+  #quietTicks = 0;
+  readonly #quietTicksMax: number;
   #unanswered = 0;
   #answeredMs = 0;
 
   constructor(options: OutgoingStreamOptions, events: OutgoingStreamEvents) {
     this.#options = options;
     this.#events = events;
+    const { heartbeatMs, bulkHeartbeatMs } = options.timing;
+    this.#quietTicksMax = options.kind === "control" ? 1 : Math.floor(bulkHeartbeatMs / heartbeatMs);
     this.#channel = options.dial(options.address, peerChannelOptions);
     this.#call = openBidi(this.#channel, options.kind === "bulk" ? peerService.Bulk : peerService.Control);
     this.#call.on("data", (bytes: Buffer) => this.#received(bytes));
@@ -67,19 +71,19 @@ export class OutgoingStream {
     return this.#closed ? undefined : this.#incarnation;
   }
 
-  /** Says that the stream lives if nothing else was said since the last tick, and gives it up when that goes unanswered. */
+  /** Says that the stream lives if nothing else was said for a while, and gives it up when that goes unanswered. */
   tick(nowMs: number): void {
     if (this.#closed || this.#incarnation === undefined) return;
     if (this.#unanswered > 0 && nowMs - this.#answeredMs > this.#options.timing.cutMs) {
       this.fail(new QuireError("BROKER_UNREACHABLE", `the peer did not answer a heartbeat within ${this.#options.timing.cutMs} ms`));
       return;
     }
-    if (!this.#wroteSinceTick && this.#unanswered < UNANSWERED_MAX) {
+    if (this.#quietTicks >= this.#quietTicksMax && this.#unanswered < UNANSWERED_MAX) {
       if (this.#unanswered === 0) this.#answeredMs = nowMs;
       this.#unanswered += 1;
       this.#write(HEARTBEAT, () => {});
     }
-    this.#wroteSinceTick = false;
+    this.#quietTicks += 1;
   }
 
   /** A pause of this process must not count as the peer's silence. */
@@ -106,7 +110,7 @@ export class OutgoingStream {
 
   #write(message: Buffer, taken: () => void): void {
     if (this.#closed) return;
-    this.#wroteSinceTick = true;
+    this.#quietTicks = 0;
     this.#call.write(message, () => {
       if (!this.#closed) taken();
     });

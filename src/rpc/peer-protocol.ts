@@ -45,8 +45,10 @@ export const peerService = service<PeerService>(loadProto(["quire/internal/v1/pe
 export type StreamKind = "bulk" | "control";
 
 export interface PeerTiming {
-  /** A stream that said nothing for so long says that it lives. */
+  /** A control stream that said nothing for so long says that it lives; also how often links are looked after. */
   readonly heartbeatMs: number;
+  /** The same of a bulk stream: who is alive is heard on the other, so it only has to be found out in time when this one alone is dead. */
+  readonly bulkHeartbeatMs: number;
   /** Nothing came from the peer for so long: it is `silent`. */
   readonly silentMs: number;
   /** Nothing came, or a heartbeat was not answered, for so long: the connections are given up and dialled anew. */
@@ -62,6 +64,7 @@ export interface PeerTiming {
 export function peerTimingOf({ heartbeatMs, electionTimeoutMs }: { readonly heartbeatMs: number; readonly electionTimeoutMs: number }): PeerTiming {
   return {
     heartbeatMs: Math.floor(Math.min(1.5 * heartbeatMs, electionTimeoutMs / 3)),
+    bulkHeartbeatMs: electionTimeoutMs,
     silentMs: electionTimeoutMs,
     cutMs: 3 * electionTimeoutMs,
     handshakeMs: 2 * electionTimeoutMs,
@@ -72,5 +75,9 @@ export function peerTimingOf({ heartbeatMs, electionTimeoutMs }: { readonly hear
 
 export function checkPeerTiming(timing: PeerTiming): void {
   assert(timing.heartbeatMs * 3 <= timing.silentMs, "three heartbeats fit into the time after which a peer is silent");
+  assert(
+    timing.heartbeatMs <= timing.bulkHeartbeatMs && timing.bulkHeartbeatMs < timing.cutMs,
+    "a bulk stream beats no more often than its ticks, and before it is given up",
+  );
   assert(timing.silentMs < timing.cutMs, "a peer is silent before its connections are given up");
 }

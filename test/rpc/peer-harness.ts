@@ -16,7 +16,15 @@ import { peerServerOptions } from "../../src/wire/channel-options.js";
 import { dial } from "../../src/wire/grpc-channel.js";
 
 export const CLUSTER = "c1";
-export const quickTiming: PeerTiming = { heartbeatMs: 20, silentMs: 150, cutMs: 10_000, handshakeMs: 500, backoffMsMin: 10, backoffMsMax: 50 };
+export const quickTiming: PeerTiming = {
+  heartbeatMs: 20,
+  bulkHeartbeatMs: 100,
+  silentMs: 150,
+  cutMs: 10_000,
+  handshakeMs: 500,
+  backoffMsMin: 10,
+  backoffMsMax: 50,
+};
 
 export async function until(condition: () => boolean, what: string, timeoutMs = 5_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
