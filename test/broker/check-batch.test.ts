@@ -62,3 +62,10 @@ test("a record above the limit is refused with its size", async () => {
   const error = await refusal("RECORD_TOO_LARGE", () => checkBatch(batchOf(["a", "x".repeat(101)]), limits));
   assert.deepEqual(error.details, { bytes: 103, limit: 100 });
 });
+
+test("a sequence ends at 2^31 - 1", async () => {
+  const numbered = { ...good, producerId: 7, baseSequence: 0x7fff_ffff - 3 };
+  assert.equal(checkBatch(numbered, limits).baseSequence, 0x7fff_ffff - 3);
+  const error = await refusal("INVALID_FIELD", () => checkBatch({ ...numbered, baseSequence: 0x7fff_ffff - 2 }, limits));
+  assert.equal(error.fields[0]?.field, "batch.base_sequence");
+});

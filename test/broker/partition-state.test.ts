@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Frame } from "../../src/base/frame.js";
 import { logIndex, offset, term } from "../../src/base/ids.js";
+import { limits } from "../../src/base/limits.js";
+import { encodeProducersEntry } from "../../src/base/producers-entry.js";
 import { encodeTrimEntry } from "../../src/base/trim-entry.js";
 import { PartitionState } from "../../src/broker/partition-state.js";
 import { EntryKind } from "../../src/replica/types.js";
@@ -62,4 +64,47 @@ test("a snapshot of a newer version is refused", async () => {
   await refusal("UNSUPPORTED", () => new PartitionState().restore(newer));
   const unknownSection = Buffer.concat([snapshot, Buffer.from([9, 1, 0, 0, 0, 0])]);
   await refusal("UNSUPPORTED", () => new PartitionState().restore(unknownSection));
+});
+
+const numbered = (baseSequence: number, change: Partial<Frame["batch"]> = {}): Frame["batch"] => ({
+  ...headerOf(batchOf(["a", "b"])),
+  producerId: 7,
+  producerEpoch: 1,
+  baseSequence,
+  ...change,
+});
+
+test("a snapshot carries the producers, trims leave them, and a snapshot from before there were any still loads", () => {
+  const before = stateWithFourRecords();
+  const old = before.snapshot();
+  assert.equal(old.length, 22, "without producers the format is what it was");
+  before.apply(frame({ baseOffset: offset(4), batch: numbered(0) }));
+  before.apply(frame({ kind: EntryKind.trim, body: encodeTrimEntry(offset(6)) }));
+  before.apply(frame({ kind: EntryKind.producers, body: encodeProducersEntry({ nowMs: 5_000, forgotten: [9] }) }));
+  before.apply(frame({ baseOffset: offset(6), batch: numbered(2) }));
+  const copy = new PartitionState();
+  copy.restore(before.snapshot());
+  assert.deepEqual([...copy.producers.entries()], [...before.producers.entries()]);
+  assert.equal(copy.producers.toldMs, 5_000);
+  assert.deepEqual(copy.producers.get(7), {
+    epoch: 1,
+    idleSinceMs: 0,
+    batches: [
+      { baseSequence: 0, recordCount: 2, baseOffset: 4 },
+      { baseSequence: 2, recordCount: 2, baseOffset: 6 },
+    ],
+  });
+  copy.restore(old);
+  assert.deepEqual([copy.nextOffset, copy.producers.size, copy.producers.toldMs], [4, 0, 0]);
+});
+
+test("a full table of producers fits into a message between brokers", () => {
+  const state = new PartitionState();
+  for (let id = 1; id <= limits.producersPerPartition; id++) {
+    for (let n = 0; n <= limits.producerBatchesKept; n++) {
+      state.apply(frame({ baseOffset: state.nextOffset, batch: numbered(2 * n, { producerId: id }) }));
+    }
+  }
+  const snapshot = state.snapshot();
+  assert.ok(snapshot.length < limits.peerMessageBytes / 4, `${snapshot.length} bytes`);
 });

@@ -175,3 +175,71 @@ test("a closed data plane refuses with SHUTTING_DOWN", async () => {
   dataPlane.close();
   await refusal("SHUTTING_DOWN", () => produce(dataPlane));
 });
+
+const numbered = (baseSequence: number, producerEpoch = 0): OfferedBatch => batchOf(["a", "b"], { producerId: 7, producerEpoch, baseSequence });
+
+test("a batch that is sent again is answered with its first offset, under way or written, and appended once", async () => {
+  const { dataPlane, replica } = fixture();
+  replica.commits = false;
+  const answers = [produce(dataPlane, { batch: numbered(0) }), produce(dataPlane, { batch: numbered(0) }), produce(dataPlane, { batch: numbered(2) })];
+  replica.commitAll();
+  assert.deepEqual(
+    (await Promise.all(answers)).map(({ baseOffset }) => baseOffset),
+    [0, 0, 2],
+  );
+  const again = await produce(dataPlane, { batch: numbered(0) });
+  assert.deepEqual([again.baseOffset, again.term], [0, 3]);
+  assert.equal((await produce(dataPlane, { batch: numbered(2), acks: "none" })).baseOffset, -1);
+  assert.equal(replica.frames.length, 2);
+  assert.equal(dataPlane.inflightBytes, 0);
+});
+
+test("a retry is answered although the disk is full, a new batch is not, and leaves no trace of its sequence", async () => {
+  let hasRoom = true;
+  const { dataPlane } = fixture({ hasRoom: () => hasRoom });
+  await produce(dataPlane, { batch: numbered(0) });
+  hasRoom = false;
+  assert.equal((await produce(dataPlane, { batch: numbered(0) })).baseOffset, 0);
+  await refusal("DISK_FULL", () => produce(dataPlane, { batch: numbered(2) }));
+  hasRoom = true;
+  await refusal("OUT_OF_ORDER_SEQUENCE", () => produce(dataPlane, { batch: numbered(4) }));
+  assert.equal((await produce(dataPlane, { batch: numbered(2) })).baseOffset, 2);
+});
+
+test("what a producer wrote before is asked for only once the leader has applied it: until then nobody is answered", async () => {
+  const { dataPlane, replica } = fixture();
+  replica.serving = false;
+  await refusal("NOT_READY", () => produce(dataPlane, { batch: numbered(0) }));
+  assert.equal((await produce(dataPlane)).baseOffset, 0, "without a sequence it is taken");
+  replica.serving = true;
+  assert.equal((await produce(dataPlane, { batch: numbered(0) })).baseOffset, 2);
+});
+
+test("another term begins with what is written: what was under way in the old one is no longer there", async () => {
+  const { dataPlane, replica } = fixture();
+  replica.commits = false;
+  const lost = produce(dataPlane, { batch: numbered(0) });
+  const follower = produce(dataPlane, { batch: numbered(0) });
+  replica.failAll(new QuireError("WRITE_OUTCOME_UNKNOWN", "lost its leadership"));
+  await refusal("WRITE_OUTCOME_UNKNOWN", () => lost);
+  await refusal("WRITE_OUTCOME_UNKNOWN", () => follower);
+  replica.frames.pop();
+  replica.term = term(4);
+  await refusal("OUT_OF_ORDER_SEQUENCE", () => produce(dataPlane, { batch: numbered(2) }));
+  const again = produce(dataPlane, { batch: numbered(0) });
+  replica.commitAll();
+  assert.equal((await again).baseOffset, 0);
+});
+
+test("a retry gives up in time although the original goes on", async () => {
+  const { dataPlane, replica, clock } = fixture();
+  replica.commits = false;
+  const original = produce(dataPlane, { batch: numbered(0), timeoutMs: 10_000 });
+  const retry = produce(dataPlane, { batch: numbered(0), timeoutMs: 200 });
+  clock.advance(300);
+  const error = await refusal("WRITE_OUTCOME_UNKNOWN", () => retry);
+  assert.match(error.message, /send it again as it is/);
+  replica.commitAll();
+  assert.equal((await original).baseOffset, 0);
+  assert.equal(dataPlane.inflightBytes, 0);
+});

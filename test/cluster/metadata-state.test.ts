@@ -3,9 +3,12 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { QuireError } from "../../src/base/errors.js";
 import { type LogIndex, METADATA_REPLICA_SET } from "../../src/base/ids.js";
+import { limits } from "../../src/base/limits.js";
 import { type Command, decodeCommand, encodeCommand } from "../../src/cluster/commands.js";
 import { MetadataMachine } from "../../src/cluster/metadata-machine.js";
 import { MetadataState, type TopicState } from "../../src/cluster/metadata-state.js";
+import { EPOCHS_PER_LIFE } from "../../src/cluster/producer-names.js";
+import type { ProducerInfo } from "../../src/cluster/view.js";
 import { EntryKind, type Frame } from "../../src/replica/types.js";
 import { broker, founding, id, node, settings, spec } from "./examples.js";
 
@@ -213,4 +216,39 @@ test("replay, or a snapshot anywhere and the rest, give the same state; refusals
     }),
     { numRuns: 300 },
   );
+});
+
+test("producer ids are never given out twice; a name keeps its id, and each life of it begins above all epochs of the one before", () => {
+  const state = new MetadataState(founding(1, 2, 3));
+  const apply = (command: Command) => state.apply(decodeCommand(encodeCommand(command))).result as ProducerInfo;
+  const first = apply({ kind: "reserve-producer-ids", count: 1_000 });
+  const named = apply({ kind: "init-producer", name: "billing-1" });
+  const second = apply({ kind: "reserve-producer-ids", count: 10 });
+  const again = apply({ kind: "init-producer", name: "billing-1" });
+  assert.deepEqual([first.producerId, named.producerId, second.producerId], [1, 1_001, 1_002]);
+  assert.equal(again.producerId, named.producerId);
+  assert.equal(again.epoch, named.epoch + named.epochs);
+  assert.deepEqual([state.producerEpoch(named.producerId), state.producerEpoch(first.producerId)], [again.epoch, undefined]);
+  const copy = new MetadataState(founding(1, 2, 3));
+  copy.restore(state.snapshot());
+  assert.equal(copy.producerEpoch(named.producerId), again.epoch);
+  assert.deepEqual(copy.apply({ kind: "init-producer", name: "billing-1" }).result, { ...again, epoch: again.epoch + again.epochs });
+  assert.deepEqual(copy.apply({ kind: "reserve-producer-ids", count: 1 }).result, { producerId: 1_012, epoch: 0, epochs: limits.sequenceMax });
+});
+
+test("a snapshot from before there were producers still loads", () => {
+  const { producers: _, ...old } = JSON.parse(new MetadataState(founding(1, 2, 3)).snapshot().toString()) as Record<string, unknown>;
+  const state = new MetadataState(founding(1, 2, 3));
+  state.restore(Buffer.from(JSON.stringify(old)));
+  assert.equal((state.apply({ kind: "reserve-producer-ids", count: 5 }).result as ProducerInfo).producerId, 1);
+});
+
+test("names of producers are bounded, and so are the lives of one", () => {
+  const state = new MetadataState(founding(1, 2, 3));
+  for (let n = 0; n < limits.namedProducers; n++) state.apply({ kind: "init-producer", name: `p${n}` });
+  assert.throws(() => state.apply({ kind: "init-producer", name: "one-more" }), refusal("QUOTA_EXCEEDED"));
+  const lives = new MetadataState(founding(1, 2, 3));
+  const most = Math.floor(limits.sequenceMax / EPOCHS_PER_LIFE);
+  for (let n = 0; n < most; n++) lives.apply({ kind: "init-producer", name: "often" });
+  assert.throws(() => lives.apply({ kind: "init-producer", name: "often" }), refusal("QUOTA_EXCEEDED"));
 });

@@ -149,6 +149,21 @@ test("when only some partitions fail, their records say so, and the others are w
   assert.equal(records[1].offset, 0);
 });
 
+test("records of an idempotent producer are written once, through another broker too", async (context) => {
+  const { asked, leader, replicas } = await startPair(context);
+  const request = { topic: "orders", partition: 0, records: [record("a"), record("b")], producerId: 7, producerEpoch: 2, baseSequence: 0 };
+  for (const { stubs } of [asked, leader, asked]) {
+    const { records } = await stubs.ask("ProduceService.Append", request);
+    assert.deepEqual(
+      records.map(({ offset }: Message) => offset),
+      [0, 1],
+    );
+  }
+  assert.equal(replicas[0]?.frames.length, 1);
+  await refusal("OUT_OF_ORDER_SEQUENCE", () => asked.stubs.ask("ProduceService.Append", { ...request, baseSequence: 3 }));
+  await refusal("PRODUCER_FENCED", () => asked.stubs.ask("ProduceService.Append", { ...request, producerEpoch: 1 }));
+});
+
 test("every bad field is refused by name, and nothing is appended", async (context) => {
   const { view, stubs, lead } = await startEdge(context);
   view.addTopic("orders");
@@ -160,6 +175,9 @@ test("every bad field is refused by name, and nothing is appended", async (conte
     [{ topic: "x".repeat(250), records }, "INVALID_NAME", "topic"],
     [{ topic: "orders", records: [] }, "INVALID_FIELD", "records"],
     [{ topic: "orders", records, partition: -1 }, "INVALID_FIELD", "partition"],
+    [{ topic: "orders", records, producerId: 7 }, "INVALID_FIELD", "partition"],
+    [{ topic: "orders", records, partition: 0, producerId: -7 }, "INVALID_FIELD", "batch.producer_id"],
+    [{ topic: "orders", records, partition: 0, baseSequence: 1 }, "INVALID_FIELD", "batch.producer_id"],
     [{ topic: "orders", records, acks: 7 }, "INVALID_FIELD", "acks"],
     [{ topic: "orders", records: [record("a"), { timestampMs: -1 }] }, "INVALID_FIELD", "records[1].timestamp_ms"],
     [{ topic: "orders", records: [{ headers: Array(101).fill({ key: "k" }) }] }, "INVALID_FIELD", "records[0].headers"],
