@@ -82,7 +82,7 @@ export class SimDisk {
   /** These bytes of the file, if they are there after any power cut. */
   durableBytes(path: string, from: number, to: number): Buffer | undefined {
     const inode = this.#image.file(path);
-    if (inode?.isDurable(from, to) !== true) return undefined;
+    if (inode?.isDurable(from, to) !== true || !this.#image.isNamed(path)) return undefined;
     const bytes = Buffer.allocUnsafe(to - from);
     inode.read(bytes, from);
     return bytes;

@@ -131,15 +131,17 @@ export class Observer {
     return lines;
   }
 
-  /** Reads every log to its end, and compares all. @throws Violation */
-  async concludes(hosts: readonly LocalHost[], openRequests: readonly string[]): Promise<void> {
+  /** Reads every log to its end, and compares all. False when something was written meanwhile: leaders tell the time on their own. @throws Violation */
+  async concludes(hosts: readonly LocalHost[], openRequests: readonly string[]): Promise<boolean> {
     for (const [id, replicas] of bySet(hosts)) {
       const checker = this.#checkers.get(id);
       const finals: FinalReplica[] = [];
       for (const replica of replicas) finals.push(await finalReplica(replica));
+      if (whyUnsettled(finals) !== undefined) return false;
       checker?.concludes(finals, openRequests);
       if (checker?.violation !== undefined) throw checker.violation;
     }
+    return true;
   }
 
   #whyNot(hosts: readonly LocalHost[]): string | undefined {
@@ -219,7 +221,7 @@ export class Observer {
         delete: async (record) => {
           await options.logs.delete(record);
           this.#diskOf(process).delete(record.replicaId);
-          this.#checkers.get(record.replicaSetId)?.forgets(record.replicaId);
+          this.#checkers.get(record.replicaSetId)?.removed(record.replicaId);
         },
       },
       peers: {

@@ -135,8 +135,7 @@ export class Simulation {
   async #concludes(): Promise<boolean> {
     if (!(await this.until(() => this.observer.allAgree(this.#hosts()), CALM_MS))) throw this.#stuck("all replicas agree");
     try {
-      await this.#during(this.observer.concludes(this.#hosts(), this.recorder.open()));
-      return true;
+      return await this.#during(this.observer.concludes(this.#hosts(), this.recorder.open()));
     } catch (error) {
       if (this.observer.isDamage(error)) return false;
       throw error;
@@ -144,14 +143,14 @@ export class Simulation {
   }
 
   /** Lets the world go on until the work is done. */
-  async #during(work: Promise<void>): Promise<void> {
+  async #during<T>(work: Promise<T>): Promise<T> {
     let isDone = false;
     const done = work.finally(() => {
       isDone = true;
     });
     done.catch(() => undefined);
     if (!(await this.until(() => isDone, CALM_MS))) throw this.#stuck("all logs are read");
-    await done;
+    return await done;
   }
 
   #hosts(): LocalHost[] {
