@@ -13,11 +13,6 @@ export const replicaMutants: readonly Mutant[] = [
     "for (const waiter of gone)\n            waiter.done(replaced(waiter.at));",
     "for (const waiter of gone)\n            waiter.done({ ...waiter.at, replicasOnDisk: 1 });",
   ]),
-  mutant("another leader's entry answers a proposal", [
-    "replica/waiting.js",
-    "waiter.at.index === index && waiter.at.term === term",
-    "waiter.at.index === index",
-  ]),
   mutant("a proposal whose leader was deposed is answered as not written", [
     "replica/waiting.js",
     "waiter.done(error(waiter.at));",
@@ -35,11 +30,6 @@ export const replicaMutants: readonly Mutant[] = [
   ]),
   mutant("a snapshot is saved without its state", ["replica/replica.js", "state: this.machine.snapshot()", "state: this.machine.blank()"]),
   mutant("a log is cut beyond what is trimmed", ["replica/snapshots.js", "segment.endOffset <= start && ", ""]),
-  mutant("a log is cut where no snapshot stands", [
-    "replica/snapshot-plan.js",
-    "return this.#saved.findLast((at) => at <= wanted && at > logStart.index && at < syncedIndex && this.#endsSegment(at));",
-    "return wanted > logStart.index && wanted < syncedIndex ? wanted : undefined;",
-  ]),
   mutant("the snapshot at the log's start is not kept", [
     "replica/snapshot-plan.js",
     "const isNeeded = (at) => at === logStart.index || at === reached;",
@@ -51,4 +41,9 @@ export const replicaMutants: readonly Mutant[] = [
     "index <= log.lastIndex",
   ]),
   mutant("an installation leaves no mark", ["replica/snapshots.js", "await store.put(mark, Buffer.from(JSON.stringify({ ...start, nextOffset })));", ""]),
+  mutant("an acknowledgement names the offset behind its batch", [
+    "replica/replica.js",
+    "offset(this.log.endOffset - request.recordCount)",
+    "offset(this.log.endOffset)",
+  ]),
 ];

@@ -17,11 +17,6 @@ export const storageMutants: readonly Mutant[] = [
     SYNC,
     "((synced) => this.#file.sync((error) => (error === null ? synced(null) : this.#file.sync(synced))))((error) => {",
   ]),
-  mutant("rule 11: a failed sync leaves no mark for the next start", [
-    "storage/segmented-log.js",
-    "this.#failureMark = writeFile(files,",
-    "this.#failureMark = Promise.resolve(",
-  ]),
   mutant(
     "rule 10: a log that ends in bad bytes is in no doubt",
     ["storage/recovery.js", "return { kind: isProven || isFollowed", "return undefined;\n    ({ kind: isProven || isFollowed"],
