@@ -7,6 +7,7 @@ export class TcpProxy {
   readonly #targetPort: number;
   #frozen = false;
   #refusing = false;
+  #isLosingAnswers = false;
 
   private constructor(targetPort: number) {
     this.#targetPort = targetPort;
@@ -30,6 +31,7 @@ export class TcpProxy {
 
   /** Breaks every connection. New ones are taken. */
   drop(): void {
+    this.#isLosingAnswers = false;
     for (const [client, server] of this.#pairs) {
       client.resetAndDestroy();
       server.destroy();
@@ -48,8 +50,14 @@ export class TcpProxy {
     for (const pair of this.#pairs) for (const socket of pair) socket.pause();
   }
 
+  /** What the server sends goes nowhere, what the client sends arrives: until `drop` breaks the connections, or `restore`. */
+  loseAnswers(): void {
+    this.#isLosingAnswers = true;
+  }
+
   /** Everything passes again. */
   restore(): void {
+    this.#isLosingAnswers = false;
     this.#frozen = false;
     this.#refusing = false;
     for (const pair of this.#pairs) for (const socket of pair) socket.resume();
@@ -76,6 +84,7 @@ export class TcpProxy {
     for (const [from, to] of [pair, [server, client] as const]) {
       from.setNoDelay(true);
       from.on("data", (bytes: Buffer) => {
+        if (from === server && this.#isLosingAnswers) return;
         if (!to.write(bytes)) from.pause();
       });
       to.on("drain", () => {

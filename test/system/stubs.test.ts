@@ -6,7 +6,7 @@ import { loadSync } from "@grpc/proto-loader";
 import { protoPath as healthProtoPath } from "grpc-health-check";
 import { untilWhole } from "../../src/cli/local/until-whole.js";
 import { type CompressionName, text } from "../../src/client/index.js";
-import { decode, detailsOf, encode, type Message, PlainClient } from "./plain-client.js";
+import { decode, detailsOf, encode, failure, type Message, PlainClient } from "./plain-client.js";
 import { TestCluster } from "./test-cluster.js";
 
 let cluster: TestCluster;
@@ -91,6 +91,39 @@ test("a produce stream answers each batch in band, compressed ones too, and fetc
   assert.equal(high_watermark, 4);
   assert.deepEqual(valuesOf(batches), ["a", "b", "a", "b"]);
   assert.deepEqual([batches[0].records, batches[1].records], [body, packed]);
+});
+
+test("an idempotent producer made of stubs: ids from any broker, one entry per sequence through any broker, a named one fences its former self", async () => {
+  const [leader = 0] = await createTopic("sequenced");
+  const init = (nodeId: number, request: object): Promise<Message> => at(nodeId).ask("quire.v1.ProduceService.InitProducer", request);
+  const ids = await Promise.all([1, 2, 3, 1, 2, 3].map((nodeId) => init(nodeId, {})));
+  assert.equal(new Set(ids.map(({ producer_id }) => producer_id)).size, ids.length);
+  const append = async (nodeId: number, { producer_id, epoch }: Message, base_sequence: number, values: string[]): Promise<number[]> => {
+    const producer = { producer_id, producer_epoch: epoch, base_sequence };
+    const request = { topic: "sequenced", partition: 0, records: values.map((value) => record(value)), ...producer };
+    return (await at(nodeId).ask("quire.v1.ProduceService.Append", request)).records.map((appended: Message) => appended.offset);
+  };
+  const refused = (reason: string) => (error: Message) => failure(error).ErrorInfo.reason === reason;
+  const former = await init(leader, { name: "billing-1" });
+  assert.deepEqual(await append(leader, former, 0, ["a", "b"]), [0, 1]);
+  assert.deepEqual(await append(followerOf(leader), former, 0, ["a", "b"]), [0, 1]);
+  await assert.rejects(append(leader, former, 3, ["d"]), refused("OUT_OF_ORDER_SEQUENCE"));
+  assert.deepEqual(await append(followerOf(leader), former, 2, ["c"]), [2]);
+  const next = await init(followerOf(leader), { name: "billing-1" });
+  assert.equal(next.producer_id, former.producer_id);
+  assert.ok(next.epoch >= former.epoch + former.epochs);
+  assert.deepEqual(await append(leader, next, 0, ["d"]), [3]);
+  await assert.rejects(append(leader, former, 3, ["e"]), refused("PRODUCER_FENCED"));
+  const { batches } = await at(leader).ask("quire.v1.FetchService.Fetch", { topic: "sequenced", partition: 0, offset: 0 });
+  assert.deepEqual(valuesOf(batches), ["a", "b", "c", "d"]);
+  assert.deepEqual(
+    batches.map((batch: Message) => [batch.producer_id, batch.producer_epoch, batch.base_sequence]),
+    [
+      [former.producer_id, former.epoch, 0],
+      [former.producer_id, former.epoch, 2],
+      [next.producer_id, next.epoch, 0],
+    ],
+  );
 });
 
 test("what the client compressed, each way it can, is fetched as it was sent, by stubs and by the client", async () => {
