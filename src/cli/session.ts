@@ -47,7 +47,7 @@ export async function withQuire<T>(
   args: SessionArgs,
   run: (quire: Quire) => Promise<T>,
   signal?: AbortSignal,
-  options: Pick<ConnectOptions, "compression"> = {},
+  options: Pick<ConnectOptions, "compression" | "producer"> = {},
 ): Promise<T> {
   const ms = timeoutMs(args);
   const { connect } = await import("../client/index.js");

@@ -40,10 +40,11 @@ export class Topic<Value> {
   }
 
   /**
-   * Sends one record. Resolves when it is acknowledged; retries by itself what was certainly not written (and, unless `retryUnknown` is
-   * false, what perhaps was), in order, until `deliveryTimeoutMs` is over. When the buffer is full it waits, which is your backpressure: await it.
+   * Sends one record. Resolves when it is acknowledged; retries by itself, in order, until `deliveryTimeoutMs` is over; it is written once, however
+   * often it was sent (`idempotence`). When the buffer is full it waits, which is your backpressure: await it.
    *
-   * @throws QuireError RECORD_TOO_LARGE, TOPIC_NOT_FOUND, BUFFER_FULL, WRITE_OUTCOME_UNKNOWN, or the last failure when time was up
+   * @throws QuireError RECORD_TOO_LARGE, TOPIC_NOT_FOUND, BUFFER_FULL, WRITE_OUTCOME_UNKNOWN, PRODUCER_FENCED (a producer with a name was begun
+   * elsewhere), or the last failure when time was up
    */
   send(value: Value, options: SendOptions = {}): Promise<SendResult> {
     return new Promise((resolve, reject) => {

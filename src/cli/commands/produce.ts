@@ -12,7 +12,7 @@ import { interruption } from "../signals.js";
 
 export const produceCommand = command({
   usage: "produce <topic>",
-  summary: "Send lines as records, from a file or standard input",
+  summary: "Send lines as records, from a file or standard input; each is written once, whatever is retried",
   positionals: { topic: { type: "string", demandOption: true, describe: "The topic's name" } },
   options: {
     file: { type: "string", alias: "f", requiresArg: true, describe: "Lines from this file instead of standard input" },
@@ -20,6 +20,7 @@ export const produceCommand = command({
     "key-separator": { type: "string", requiresArg: true, describe: "What is before it in a line is the key" },
     partition: { type: "number", requiresArg: true, describe: "All to this partition; otherwise the key decides" },
     compression: compressionOption,
+    producer: { type: "string", requiresArg: true, describe: "A name with one life at a time: whoever had it before is fenced" },
     ...jsonOption,
     ...sessionOptions,
   },
@@ -54,7 +55,7 @@ export const produceCommand = command({
           return made;
         },
         interrupted,
-        { compression: args.compression },
+        { compression: args.compression, ...(args.producer === undefined ? {} : { producer: args.producer }) },
       );
       progress.stop();
       report(sender, systemClock.monotonicMs() - startMs, args.json);
