@@ -30,6 +30,13 @@ test("an acknowledged record that is missing at the end is lost", () => {
   assert.deepEqual(verdict.differences, ["partition 0: record 3 was acknowledged at offset 3, where nothing is"]);
 });
 
+test("with a sequence nothing may be there twice, however often it was sent", () => {
+  const ledger = new Ledger([{ key: "sent-again", partition: 0, kind: "once" }]);
+  ledger.acknowledge(ledger.sending(), 0);
+  const again = [0, 1].map((offset): ReadRecord => ({ offset, number: 0, key: "sent-again", bytes: bytesOf(0) }));
+  assert.match(differences(ledger, again).join(), /although it was sent with a sequence/);
+});
+
 test("a record acknowledged after reading began need not be there", () => {
   assert.deepEqual(acknowledged(4).judge(0, read(0, 1, 2), 3).differences, []);
 });

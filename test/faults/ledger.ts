@@ -1,8 +1,8 @@
 /** What was sent, what became of it, and whether what is read agrees with that. */
 import type { ReadRecord } from "./read-record.js";
 
-/** Whether records are sent again when they may have been written. */
-export type Kind = "at-least-once" | "at-most-once";
+/** Whether records are sent again when they may have been written; `once`: with a sequence, so that they are written once all the same. */
+export type Kind = "at-least-once" | "at-most-once" | "once";
 
 /** One key of one partition: its records are sent in the order of their numbers, and stay so. */
 export interface Lane {
@@ -144,7 +144,9 @@ export class Ledger {
     for (const { offset, number } of read) {
       if (seen.has(number)) {
         duplicates += 1;
-        if (this.laneOf(number)?.kind === "at-most-once") forbidden.push(`offset ${offset}: record ${number} is there again, and was never sent again`);
+        const kind = this.laneOf(number)?.kind;
+        if (kind === "at-most-once") forbidden.push(`offset ${offset}: record ${number} is there again, and was never sent again`);
+        if (kind === "once") forbidden.push(`offset ${offset}: record ${number} is there again, although it was sent with a sequence`);
       }
       seen.add(number);
     }

@@ -8,18 +8,19 @@ const PER_PAUSE = 4;
 const PENDING_MAX = 500;
 /** Longer than any fault: what is rejected before was rejected for what it is, not for the time it took. */
 const DELIVERY_TIMEOUT_MS = 120_000;
-const KINDS: readonly Kind[] = ["at-least-once", "at-most-once"];
+const KINDS: readonly Kind[] = ["at-least-once", "at-most-once", "once"];
 const KEYS_PER_KIND = 2;
 
-/** One client that sends again what may have been written, and one that does not. */
-export interface Clients {
-  readonly "at-least-once": Quire;
-  readonly "at-most-once": Quire;
-}
+/** One client that sends again what may have been written, one that does not, and one that does with sequences. */
+export type Clients = Readonly<Record<Kind, Quire>>;
 
 export async function connectClients(brokers: readonly string[]): Promise<Clients> {
   const options = { brokers, deliveryTimeoutMs: DELIVERY_TIMEOUT_MS, sendsWaitingMax: 100_000 };
-  return { "at-least-once": await connect(options), "at-most-once": await connect({ ...options, retryUnknown: false }) };
+  return {
+    "at-least-once": await connect({ ...options, idempotence: false }),
+    "at-most-once": await connect({ ...options, idempotence: false, retryUnknown: false }),
+    once: await connect(options),
+  };
 }
 
 interface PartitionPulse {
@@ -42,7 +43,11 @@ export class Load {
 
   constructor(clients: Clients, topic: string, partitions: number) {
     this.partitions = partitions;
-    this.#topics = { "at-least-once": clients["at-least-once"].topic(topic), "at-most-once": clients["at-most-once"].topic(topic) };
+    this.#topics = {
+      "at-least-once": clients["at-least-once"].topic(topic),
+      "at-most-once": clients["at-most-once"].topic(topic),
+      once: clients.once.topic(topic),
+    };
     this.ledger = new Ledger(lanes(partitions));
     const nowMs = performance.now();
     this.#pulses = Array.from({ length: partitions }, () => ({ lastAcknowledgedMs: nowMs, longestGapMs: 0, servedMs: 0, pending: 0 }));
