@@ -62,8 +62,8 @@ export const timing = {
   electionTicks: 20,
   /** After a broken connection hints at a dead leader: at most this many ticks before a pre-vote. */
   suspicionTicks: 3,
-  /** Idle ticks after which a caught-up replica set stops ticking altogether. */
-  quiesceTicks: 60,
+  /** Idle ticks after which a caught-up replica set stops ticking altogether. Short, since thousands may be woken at once by a broker that goes. */
+  quiesceTicks: 20,
 } as const;
 
 assert(limits.batchBytes >= limits.recordBytes + 64 * KIB, "the largest record fits into a batch");

@@ -25,7 +25,10 @@ export interface ReconcilerOptions {
   readonly onReplaced: (why: QuireError) => void;
 }
 
-const CONCURRENCY = 8;
+/** Replicas begun or changed at a time. Each waits for several syncs, which a file system carries out together: with 8, 1,000 were begun in the time of 1,600. */
+const CONCURRENCY = 24;
+/** Replicas opened at a time: each may read the end of its log. */
+const RESUMES_MAX = 8;
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 1_000;
 /** Above the longest pause between two looks, so that a round can be seen to end in time. */
@@ -81,7 +84,7 @@ export class Reconciler {
     }
     this.#unwatch = this.#options.machine.watch((change) => this.#metadataChanged(change));
     const ids = [...this.#stored.keys()];
-    await Promise.all(Array.from({ length: CONCURRENCY }, () => this.#resume(ids)));
+    await Promise.all(Array.from({ length: RESUMES_MAX }, () => this.#resume(ids)));
     this.#metadataChanged({ all: true, brokers: true, replicaSets: [] });
   }
 
