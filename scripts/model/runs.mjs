@@ -84,7 +84,14 @@ const [abc, threes] = [
     .map(({ w, r }) => set("abc", w, r)),
 ];
 
-const safety = [...threes.map(({ w, r }) => preVote(3, w, r)), preVote(5, 3, 4), ...valid(2, {}), ...valid(3, {}), fixed(3, 2, 2, { terms: 2, entries: 3 })];
+const safety = [
+  ...threes.map(({ w, r }) => preVote(3, w, r)),
+  preVote(5, 3, 4),
+  ...valid(2, {}),
+  ...valid(3, {}),
+  ...[1, 2, 3].map((w) => fixed(3, w, 3, { entries: 3 })),
+  fixed(3, 2, 2, { entries: 3 }),
+];
 
 const rules = [
   ...invalid(2, {}),
@@ -102,8 +109,9 @@ const rules = [
   withoutPreVote("5 pre-vote before a vote", 2, "Undisturbed"),
   withoutPreVote("5 who hears a leader grants no pre-vote", 2, "Undisturbed"),
   withoutPreVote("5 a pre-vote needs max(W, R)", 3, "ElectedCanCommit"),
-  without("7 learners count nowhere", { replicas: "abcd" }),
-  without("7 a wiped disk is a new replica", { wipes: 1 }),
+  without("7 learners do not elect", { replicas: "abcd", shows: "OneLeaderPerTerm" }),
+  without("7 learners do not commit", { replicas: "abcd" }),
+  without("7 a wiped disk is a new replica", { wipes: 1, shows: "OneLeaderPerTerm" }),
   without("9 reads are confirmed by R", { shows: "ReadsAreCurrent" }),
   without("10 damage is not absence", { damages: 1 }),
   without("10 doubt ends where the leader's log does", { damages: 1 }),
@@ -152,7 +160,7 @@ export const defaultRuns = [...rules, ...changesWithout, ...safety, ...votes, ..
 
 /** @type {readonly Run[]} */
 export const largeRuns = [
-  ...valid(3, { entries: 3 }),
+  fixed(3, 3, 2, { entries: 3 }),
   ...threes.map((now) => changing([now, ...threes.filter((other) => other !== now)])),
   changing([set(abc, 2, 2), set("ad", 2, 2)]),
   changing([set(abc, 2, 2), set("abd", 2, 2)]),

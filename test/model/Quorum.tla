@@ -72,15 +72,16 @@ SetsOf(config) == {config[k] : k \in DOMAIN config}
 
 Voters(config) == UNION {Sets[s].voters : s \in SetsOf(config)}
 
-Counting(s) == IF Keeps("7 learners count nowhere") THEN Sets[s].voters ELSE Replica
+(* Whose votes, and whose disks, count. *)
+Electing(s) == IF Keeps("7 learners do not elect") THEN Sets[s].voters ELSE Replica
 
-Counted(s, who) == Cardinality(who \cap Counting(s))
+Committing(s) == IF Keeps("7 learners do not commit") THEN Sets[s].voters ELSE Replica
 
-Quorums == [s \in DOMAIN Sets |-> {who \in SUBSET Counting(s) : Cardinality(who) = Sets[s].r}]
+Quorums == [s \in DOMAIN Sets |-> {who \in SUBSET Electing(s) : Cardinality(who) = Sets[s].r}]
 
-CommitQuorum(config, who) == \A s \in SetsOf(config) : Counted(s, who) >= Sets[s].w
+CommitQuorum(config, who) == \A s \in SetsOf(config) : Cardinality(who \cap Committing(s)) >= Sets[s].w
 
-ElectionQuorum(config, who) == \A s \in SetsOf(config) : Counted(s, who) >= Sets[s].r
+ElectionQuorum(config, who) == \A s \in SetsOf(config) : Cardinality(who \cap Electing(s)) >= Sets[s].r
 
 (* A member that a change removes may be the only one that can finish it. *)
 MayStand(i) ==
@@ -174,7 +175,7 @@ Lead(c, t, voters) ==
 
 (* The votes that are enough, and no more: whoever votes without need is only bound by it. *)
 Electorates(c) ==
-  LET one(s) == {q \cup {c} : q \in {q \in Quorums[s] : c \in Counting(s) => c \in q}}
+  LET one(s) == {q \cup {c} : q \in {q \in Quorums[s] : c \in Electing(s) => c \in q}}
       config == Config(log[c])
   IN  IF Len(config) = 1 THEN one(config[1]) ELSE {q[1] \cup q[2] : q \in one(config[1]) \X one(config[2])}
 
