@@ -266,6 +266,8 @@ function producer({ port }) {
 /** A role in a process of its own; `next` resolves to what it says next. */
 function start(role, options) {
   const child = fork(fileURLToPath(import.meta.url), process.argv.slice(2), {
+    // As the broker and its clients have it.
+    execArgv: ["--initial-old-space-size=96"],
     env: { UV_THREADPOOL_SIZE: "8", ...process.env, QUIRE_FLOOR_ROLE: JSON.stringify({ role, ...options }) },
   });
   const next = () =>

@@ -5,6 +5,8 @@ import { isReason, QuireError } from "../../base/errors.js";
 import type { FromWorker, Job, ToWorker, WorkerReport } from "./worker-messages.js";
 
 const WORKER = fileURLToPath(new URL("./worker.js", import.meta.url));
+/** As brokers have it, the floor too, and as `src/client/README.md` advises: room for messages before all memory is looked through. */
+const MEMORY_ARGUMENTS = ["--initial-old-space-size=96"];
 
 export class WorkerProcess {
   readonly name: string;
@@ -24,7 +26,7 @@ export class WorkerProcess {
     this.name = name;
     this.kind = job.kind;
     this.#onReport = onReport;
-    this.#child = fork(WORKER, [], { execArgv: [...nodeArguments], serialization: "advanced", stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    this.#child = fork(WORKER, [], { execArgv: [...MEMORY_ARGUMENTS, ...nodeArguments], serialization: "advanced", stdio: ["ignore", "ignore", "inherit", "ipc"] });
     this.#ended = new Promise((_, reject) => {
       this.#child.once("error", reject);
       this.#child.once("exit", (code, signal) => reject(new QuireError("INTERNAL", `${name} ended with ${signal ?? `exit code ${code}`}`)));
