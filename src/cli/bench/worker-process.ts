@@ -26,7 +26,11 @@ export class WorkerProcess {
     this.name = name;
     this.kind = job.kind;
     this.#onReport = onReport;
-    this.#child = fork(WORKER, [], { execArgv: [...MEMORY_ARGUMENTS, ...nodeArguments], serialization: "advanced", stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    this.#child = fork(WORKER, [], {
+      execArgv: [...MEMORY_ARGUMENTS, ...nodeArguments],
+      serialization: "advanced",
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
     this.#ended = new Promise((_, reject) => {
       this.#child.once("error", reject);
       this.#child.once("exit", (code, signal) => reject(new QuireError("INTERNAL", `${name} ended with ${signal ?? `exit code ${code}`}`)));
