@@ -67,6 +67,11 @@ export class Lane<Batch extends LaneBatch> {
     return this.#failuresInRow;
   }
 
+  /** Batches that were not answered. */
+  get size(): number {
+    return this.#waiting.length + this.#inFlight.length + this.#failed.length + (this.#open === undefined ? 0 : 1);
+  }
+
   get isEmpty(): boolean {
     return this.#open === undefined && this.#waiting.length + this.#inFlight.length + this.#failed.length === 0;
   }

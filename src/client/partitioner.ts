@@ -3,19 +3,26 @@ import type { Random } from "../base/ports.js";
 
 /**
  * Chooses partitions: by key as Kafka's default partitioner does; without a key, one partition until a batch's bytes went there, then another,
- * so that batches are large and partitions are used alike (the sticky partitioner of Kafka's KIP-480, as KIP-794 mends it). One per topic.
+ * so that batches are large (the sticky partitioner of Kafka's KIP-480, as KIP-794 mends it). Of two others it takes the one where less waits:
+ * partitions that are equally fast are used alike, and a slow one does not come to hold the whole buffer while the others have nothing to do
+ * (Mitzenmacher, The Power of Two Choices in Randomized Load Balancing). One per topic.
  */
 export class Partitioner {
   readonly #random: Random;
   readonly #batchBytes: number;
+  readonly #waitingAt: (partition: number) => number;
   #sticky = -1;
   /** Went to `#sticky` since it was chosen. */
   #bytes = 0;
 
-  /** @param batchBytes after so many, records without a key go to another partition */
-  constructor(random: Random, batchBytes: number) {
+  /**
+   * @param batchBytes after so many, records without a key go to another partition
+   * @param waitingAt how many batches of a partition are not answered yet
+   */
+  constructor(random: Random, batchBytes: number, waitingAt: (partition: number) => number) {
     this.#random = random;
     this.#batchBytes = batchBytes;
+    this.#waitingAt = waitingAt;
   }
 
   /** Where records without a key go now; negative before the first. */
@@ -40,7 +47,12 @@ export class Partitioner {
   move(partitions: number): void {
     this.#bytes = 0;
     if (this.#sticky < 0 || partitions < 2) return;
-    const next = this.#random.below(partitions - 1);
-    this.#sticky = next < this.#sticky ? next : next + 1;
+    const [one, two] = [this.#other(partitions), this.#other(partitions)];
+    this.#sticky = this.#waitingAt(two) < this.#waitingAt(one) ? two : one;
+  }
+
+  #other(partitions: number): number {
+    const other = this.#random.below(partitions - 1);
+    return other < this.#sticky ? other : other + 1;
   }
 }

@@ -37,7 +37,7 @@ export class TopicWriter {
     this.#ports = ports;
     this.#metadata = metadata;
     this.#producer = producer;
-    this.#partitioner = new Partitioner(ports.random, options.batchBytes);
+    this.#partitioner = new Partitioner(ports.random, options.batchBytes, (partition) => this.#targets[partition]?.lane.size ?? 0);
   }
 
   /** Whether `write` takes a record at once. */

@@ -75,7 +75,7 @@ test("property: pauses grow to their bound, and a broker's wish is heeded up to 
 test("property: a partition is always one of the topic's, the same for a key, and the sticky one changes only once a batch's bytes went there", () => {
   fc.assert(
     fc.property(fc.uint8Array(), fc.integer({ min: 1, max: 50 }), (key, partitions) => {
-      const partitioner = new Partitioner(systemRandom, 1_000);
+      const partitioner = new Partitioner(systemRandom, 1_000, (partition) => partition % 3);
       const chosen = partitioner.choose(key, partitions);
       assert.ok(chosen >= 0 && chosen < partitions);
       assert.equal(partitioner.choose(key, partitions), chosen);
@@ -89,6 +89,26 @@ test("property: a partition is always one of the topic's, the same for a key, an
       assert.equal(next === sticky, partitions === 1);
     }),
   );
+});
+
+test("of partitions without a key a slow one gets less, and does not hold up the others; equal ones are used alike", () => {
+  const sent = (drainedEach: readonly number[]): number[] => {
+    const waiting = drainedEach.map(() => 0);
+    const counts = drainedEach.map(() => 0);
+    const partitioner = new Partitioner(systemRandom, 1, (partition) => waiting[partition] ?? 0);
+    for (let at = 0; at < 6_000; at++) {
+      const chosen = partitioner.choose(undefined, drainedEach.length);
+      counts[chosen] = (counts[chosen] ?? 0) + 1;
+      waiting[chosen] = (waiting[chosen] ?? 0) + 1;
+      partitioner.took(1, drainedEach.length);
+      if (at % 6 === 5) for (const [partition, drained] of drainedEach.entries()) waiting[partition] = Math.max(0, (waiting[partition] ?? 0) - drained);
+    }
+    return counts;
+  };
+  for (const count of sent([1, 1, 1, 1, 1, 1])) assert.ok(count > 850 && count < 1_150, `${count} of 6,000 batches went to one of six`);
+  const [slow = 0] = sent([0, 2, 2, 2, 2, 2]);
+  // Both choices fall on it once in 25 times.
+  assert.ok(slow < 400, `${slow} of 6,000 batches went to the one that takes none`);
 });
 
 test("a leader of a lower term never replaces one of a higher; duplicates change nothing", () => {
