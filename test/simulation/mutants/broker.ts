@@ -13,12 +13,16 @@ export const brokerMutants: readonly Mutant[] = [
   mutant("a run goes on in another term", ["broker/produce.js", "request.ifTerm !== undefined && request.ifTerm !== replica.term", "false"]),
   mutant("a trim goes beyond the high watermark", ["broker/trim.js", "encodeTrimEntry(before)", "encodeTrimEntry(replica.log.endOffset)"]),
   mutant("a batch that is sent again is written again", ["broker/leading-producers.js", "if (batch.baseSequence < next)", "if (false)"]),
-  mutant("sequences are forgotten on failover", [
-    "broker/idempotence.js",
-    "const leading = new LeadingProducers",
-    "table.clear();\n        const leading = new LeadingProducers",
-  ]),
-  mutant("an older epoch is accepted", ["broker/leading-producers.js", "if (epoch < Math.max(named, current ?? 0))", "if (false)"]),
+  mutant(
+    "sequences are forgotten on failover",
+    ["broker/idempotence.js", "const leading = new LeadingProducers", "table.clear();\n        const leading = new LeadingProducers"],
+    ["broker/leading-producers.js", "if (batch.baseSequence > next)", "if (last !== undefined && batch.baseSequence > next)"],
+  ),
+  mutant(
+    "an older epoch is accepted",
+    ["broker/leading-producers.js", "if (epoch < Math.max(named, current ?? 0))", "if (false)"],
+    ["broker/leading-producers.js", "if (batch.baseSequence > next)", "if (last !== undefined && batch.baseSequence > next)"],
+  ),
   mutant("a gap is appended", ["broker/leading-producers.js", "if (batch.baseSequence > next)", "if (false)"]),
   mutant("what is under way counts for nothing", ["broker/leading-producers.js", "this.#pending.get(producerId)?.at(-1)", "undefined"]),
   mutant("a leader decides before it has applied what former leaders wrote", ["broker/produce.js", "request.batch.producerId === 0", "true"]),

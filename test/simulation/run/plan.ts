@@ -22,7 +22,7 @@ export interface ProducerPlan {
   readonly retryUnknown: boolean;
   /** Each record is written once; otherwise `retryUnknown` decides. */
   readonly idempotence: boolean;
-  /** Its next life fences the former. */
+  /** Under one name with all others that are: whoever begins fences the one before. */
   readonly isNamed: boolean;
   /** Mean pause between two sends, or two calls of several. */
   readonly pauseMs: number;

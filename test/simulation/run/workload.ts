@@ -14,18 +14,20 @@ export interface ProducerOptions {
   readonly topic: TopicPlan;
   readonly chance: Chance;
   readonly recorder: Recorder;
+  /** Numbers of its records, through all its lives. */
+  readonly numbers: { next: number };
 }
 
-/** Sends at the plan's pace, whatever becomes of it. */
-export async function produce(life: ClientLife, { name, plan, topic, chance, recorder }: ProducerOptions): Promise<void> {
+/** Sends at the plan's pace, whatever becomes of it, until it is fenced. */
+export async function produce(life: ClientLife, { name, plan, topic, chance, recorder, numbers }: ProducerOptions): Promise<void> {
   const handle = life.quire.topic(topic.name, { serializer: bytesSerializer });
   const client = `${name}.${life.number}`;
   const underWay = new Set<Promise<void>>();
   life.process.onDeath(() => recorder.died(client));
-  let sequence = 0;
+  let isFenced = false;
   let call = 0;
   const send = async (partition: number): Promise<void> => {
-    const value = `${client}-${sequence++}`;
+    const value = `${client}-${numbers.next++}`;
     const key = `k${chance.below(20)}`;
     const body = Buffer.from(value.padEnd(1 + chance.below(plan.bytesMax), "."));
     const mayRepeat = plan.retryUnknown && !plan.idempotence;
@@ -35,9 +37,10 @@ export async function produce(life: ClientLife, { name, plan, topic, chance, rec
       settle({ kind: "acknowledged", offset, term: 0 });
     } catch (thrown) {
       settle(outcomeOf(thrown));
+      isFenced ||= thrown instanceof QuireError && thrown.reason === "PRODUCER_FENCED";
     }
   };
-  while (life.isOn()) {
+  while (life.isOn() && !isFenced) {
     call += 1;
     const partition = chance.below(topic.partitions);
     for (let left = plan.recordsPerCall; left > 0; left--) {
@@ -48,6 +51,8 @@ export async function produce(life: ClientLife, { name, plan, topic, chance, rec
     if (underWay.size >= UNDER_WAY_MAX) await Promise.race(underWay);
   }
   await Promise.all(underWay);
+  // Soon it takes the name back, and the other one notices.
+  if (isFenced) await life.pause(chance.between(0, 20 * plan.pauseMs));
 }
 
 export interface ReadingOptions {
