@@ -44,6 +44,16 @@ export class DiskImage {
     return entry instanceof Inode ? entry : undefined;
   }
 
+  /** Whether a file is found under its path after any power cut. */
+  isNamed(path: string): boolean {
+    let folder: Entry | undefined = this.#root;
+    for (const name of partsOf(path)) {
+      if (!(folder instanceof Folder && folder.isDurable(name))) return false;
+      folder = folder.get(name);
+    }
+    return folder instanceof Inode;
+  }
+
   existingFile(path: string): Inode {
     const inode = this.file(path);
     if (inode === undefined) throw failure("ENOENT", path);

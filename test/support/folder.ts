@@ -53,6 +53,11 @@ export class Folder {
     this.#former.clear();
   }
 
+  /** Whether the name stands for what is shown after any power cut. */
+  isDurable(name: string): boolean {
+    return this.#shown.has(name) && !this.#former.has(name) && !this.#strayed.has(name);
+  }
+
   /** Each name that changed, as it may be after a power cut; names that did not change are as they are. */
   survivors(below: Below): [string, Entry][] {
     const found = new Map(this.#shown);
