@@ -1,5 +1,5 @@
 /** Unary calls: any broker answers any request, so a call that may be repeated goes round the brokers until its deadline. */
-import { toQuireError } from "../base/errors.js";
+import { type QuireError, toQuireError } from "../base/errors.js";
 import { callUnary } from "../wire/call.js";
 import type { Init } from "../wire/messages.js";
 import type { UnaryMethod } from "../wire/method.js";
@@ -35,18 +35,19 @@ export class Calls {
   /**
    * Repeats the call, at another broker each time, while that may help and time is left.
    *
-   * @param unknown called before a retry when the failed attempt may have done its work
-   * @throws QuireError the last attempt's
+   * @param unknown for requests that change something: called before a retry when the failed attempt may have done its work
+   * @throws QuireError the last attempt's; of a request that changes nothing, the refusal before it if the last one only ran out of time
    */
   async call<Request, Response>(
     method: UnaryMethod<Request, Response>,
     request: Init<Request>,
     limits: CallLimits = {},
-    unknown: () => void = () => {},
+    unknown?: () => void,
   ): Promise<Response> {
     const { clock, random } = this.#ports;
     const signal = limits.signal === undefined ? this.#closing : AbortSignal.any([limits.signal, this.#closing]);
     const deadlineMs = clock.monotonicMs() + (limits.timeoutMs ?? this.#options.requestTimeoutMs);
+    let refusal: QuireError | undefined;
     for (let attempt = 1; ; attempt++) {
       limits.signal?.throwIfAborted();
       if (this.#closing.aborted) throw closedError();
@@ -67,8 +68,10 @@ export class Calls {
         if (this.#preferred === address) this.#preferred = undefined;
         // One round without a pause: a dead broker is no reason to wait.
         const delayMs = error.reason === "BROKER_UNREACHABLE" && attempt < addresses.length ? 0 : retryDelayMs(attempt, this.#options, random, error);
-        if (!mayRetryRead(error) || clock.monotonicMs() + delayMs >= deadlineMs) throw error;
-        if (sent && (error.reason === "BROKER_UNREACHABLE" || error.retry === "idempotent")) unknown();
+        const saysMore = unknown === undefined && error.reason === "DEADLINE" ? refusal : undefined;
+        if (!mayRetryRead(error) || clock.monotonicMs() + delayMs >= deadlineMs) throw saysMore ?? error;
+        refusal = saysMore ?? error;
+        if (sent && (error.reason === "BROKER_UNREACHABLE" || error.retry === "idempotent")) unknown?.();
         await pause(clock, delayMs, signal);
       }
     }
