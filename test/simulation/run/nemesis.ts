@@ -214,7 +214,12 @@ export class Nemesis {
       "write error": () => this.#withAny(({ disk }) => disk.failNext({ operation: "write", code: "EIO", writtenBytes: this.#chance.below(1_000) })),
       "sync error": () => this.#withAny(({ disk }) => disk.failNext({ operation: "sync", code: "EIO" })),
       "read error": () => this.#withAny(({ disk }) => disk.failNext({ operation: "read", code: "EIO" })),
-      "bit rot": () => this.#withDamaged(({ disk }) => disk.media.rot(isLog)),
+      "bit rot": () =>
+        this.#withDamaged((broker) => {
+          broker.disk.media.rot(isLog);
+          // Most is read at the start only, and what was read is in memory.
+          if (this.#chance.oneIn(2)) broker.process?.die();
+        }),
       "lost file": () => this.#withDamaged(({ disk }) => disk.media.loseFile(isLog)),
       "unreadable file": () => this.#withDamaged(({ disk }) => disk.media.makeUnreadable(isLog)),
       "database rot": () =>
