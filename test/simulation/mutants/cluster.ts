@@ -4,7 +4,6 @@ const mutant = mutantsOf("cluster");
 
 export const clusterMutants: readonly Mutant[] = [
   mutant("rule 1: W + R = N is accepted", ["base/quorum.js", "if (w + r <= n)", "if (w + r < n)"]),
-  mutant("rule 1: R = N/2 is accepted", ["base/quorum.js", "if (2 * r <= n)", "if (2 * r < n)"]),
   mutant("rule 7: a wiped disk keeps its replica ids", [
     "cluster/metadata-state.js",
     "replica.nodeId === nodeId ? { replicaId: this.#nextReplicaId(), nodeId } : replica",

@@ -3,9 +3,8 @@ export interface Mutant {
   readonly part: Part;
   /** The rule it breaks. */
   readonly name: string;
-  /** Compiled file, in the folder of its part unless it begins with `src/`. */
   readonly edits: readonly Edit[];
-  /** Why a whole cluster is not what finds it. */
+  /** What else is held to find it, so that whole clusters need not. */
   readonly leftTo?: string;
 }
 
@@ -26,3 +25,6 @@ type EditList = readonly (readonly [file: string, find: string, replace: string]
 export const mutantsOf =
   (part: Part) =>
   (name: string, ...edits: EditList): Mutant => ({ part, name, edits: edits.map(([file, find, replace]) => ({ file: `src/${file}`, find, replace })) });
+
+/** What whole clusters meet too seldom. `tests` fail when the mistake is in the code. */
+export const leftTo = (tests: string, mutant: Mutant): Mutant => ({ ...mutant, leftTo: tests });

@@ -1,15 +1,11 @@
-import { type Mutant, mutantsOf } from "./mutant.js";
+import { leftTo, type Mutant, mutantsOf } from "./mutant.js";
 
 const mutant = mutantsOf("storage");
 const SYNC = "this.#file.sync((error) => {";
 
 export const storageMutants: readonly Mutant[] = [
   mutant("rule 2: a group is told to be on disk without a sync", ["storage/group-commit.js", SYNC, "((synced) => synced(null))((error) => {"]),
-  mutant("rule 2: a new segment's name is never synced", [
-    "storage/group-commit.js",
-    "await files.syncFolder(folder);\n        if (this.#failure",
-    "if (this.#failure",
-  ]),
+  mutant("rule 2: a new segment counts before its name is on disk", ["storage/group-commit.js", "this.#isUnnamed = begins;", "this.#isUnnamed = false;"]),
   mutant("rule 2: the database answers before its batch is on disk", ["storage/level-store.js", "{ sync: true }", "{ sync: false }"]),
   mutant("rule 11: a failed sync is taken for done", ["storage/group-commit.js", SYNC, "this.#file.sync((failed) => {\n            const error = null;"]),
   mutant("rule 11: a failed sync is tried again", [
@@ -17,15 +13,21 @@ export const storageMutants: readonly Mutant[] = [
     SYNC,
     "((synced) => this.#file.sync((error) => (error === null ? synced(null) : this.#file.sync(synced))))((error) => {",
   ]),
-  mutant(
-    "rule 10: a log that ends in bad bytes is in no doubt",
-    ["storage/recovery.js", "return { kind: isProven || isFollowed", "return undefined;\n    ({ kind: isProven || isFollowed"],
-    ["storage/recovery.js", "from: indexPlus(at.lastIndex, 1) };\n}", "from: indexPlus(at.lastIndex, 1) });\n}"],
+  leftTo(
+    "test/storage",
+    mutant(
+      "rule 10: a log that ends in bad bytes is in no doubt",
+      ["storage/recovery.js", "return { kind: isProven || isFollowed", "return undefined;\n    ({ kind: isProven || isFollowed"],
+      ["storage/recovery.js", "from: indexPlus(at.lastIndex, 1) };\n}", "from: indexPlus(at.lastIndex, 1) });\n}"],
+    ),
   ),
-  mutant(
-    "rule 10: a doubt is not written down",
-    ["storage/log-recovery.js", "...(doubt && { doubt }),", ""],
-    ["storage/segmented-log.js", "...(this.#doubt && { doubt: this.#doubt }),", ""],
+  leftTo(
+    "test/storage",
+    mutant(
+      "rule 10: a doubt is not written down",
+      ["storage/log-recovery.js", "...(doubt && { doubt }),", ""],
+      ["storage/segmented-log.js", "...(this.#doubt && { doubt: this.#doubt }),", ""],
+    ),
   ),
   mutant("a checkpoint runs ahead of the disk", [
     "storage/segmented-log.js",
@@ -37,8 +39,11 @@ export const storageMutants: readonly Mutant[] = [
     "await this.#scanHead((await this.#files.size(this.#path(head.first))) ?? 0, closedGroup)",
     "await this.#scanHead(0, closedGroup)",
   ]),
-  mutant("recovery takes what it reads for synced", ["storage/log-recovery.js", "if (this.#isTailUnsynced)", "if (false)"]),
-  mutant("bodies are read without their checksum", ["storage/log-reader.js", "if (!isBodyIntact(header, body))", "if (false)"]),
-  mutant("recovery takes bodies without their checksum", ["storage/segment-scan.js", "if (!isBodyIntact(", "if (false && !isBodyIntact("]),
-  mutant("what was truncated stays in the file", ["storage/group-commit.js", "await file.truncate(position);", ""]),
+  leftTo("test/storage", mutant("recovery takes what it reads for synced", ["storage/log-recovery.js", "if (this.#isTailUnsynced)", "if (false)"])),
+  leftTo("test/storage", mutant("bodies are read without their checksum", ["storage/log-reader.js", "if (!isBodyIntact(header, body))", "if (false)"])),
+  leftTo(
+    "test/storage",
+    mutant("recovery takes bodies without their checksum", ["storage/segment-scan.js", "if (!isBodyIntact(", "if (false && !isBodyIntact("]),
+  ),
+  leftTo("test/storage", mutant("what was truncated stays in the file", ["storage/group-commit.js", "await file.truncate(position);", ""])),
 ];
