@@ -51,8 +51,9 @@ const flags = ["-workers", "2", "-nowarning", "-metadir", "states", "Run"];
 /** @param {string} folder @param {readonly string[]} args @param {(line: string) => void} onProgress */
 async function java(folder, args, onProgress) {
   const child = spawn("java", args, { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
-  const end = () => child.kill();
-  process.on("exit", end);
+  const end = () => child.kill("SIGKILL");
+  // Before the folder goes, which TLC would write to again.
+  process.prependListener("exit", end);
   const lines = [];
   for await (const line of createInterface({ input: child.stdout })) {
     lines.push(line);
