@@ -45,6 +45,14 @@ export const REASONS = {
   STALE_TERM: row("FAILED_PRECONDITION", "refresh"),
   PRODUCER_FENCED: row("FAILED_PRECONDITION", "never"),
   STALE_GENERATION: row("FAILED_PRECONDITION", "never"),
+  /** The group's coordinator is another broker, which the details name (coordinatorNodeId, coordinatorAddress). */
+  NOT_COORDINATOR: row("FAILED_PRECONDITION", "refresh"),
+  /** Silent for too long, or its instance id was taken over: no member any more. */
+  MEMBER_FENCED: row("FAILED_PRECONDITION", "never"),
+  PARTITION_NOT_OWNED: row("FAILED_PRECONDITION", "never"),
+  GROUP_NOT_EMPTY: row("FAILED_PRECONDITION", "never"),
+  /** What a member asks for contradicts what the group's other members said. */
+  INCONSISTENT_GROUP: row("FAILED_PRECONDITION", "never"),
   CLUSTER_MISMATCH: row("FAILED_PRECONDITION", "never"),
   RECONFIGURATION_IN_PROGRESS: row("FAILED_PRECONDITION", "wait"),
   // Nothing was done; try again.
@@ -75,6 +83,7 @@ export const REASONS = {
   OFFSET_OUT_OF_RANGE: row("OUT_OF_RANGE", "never"),
   TOPIC_NOT_FOUND: row("NOT_FOUND", "never"),
   PARTITION_NOT_FOUND: row("NOT_FOUND", "never"),
+  GROUP_NOT_FOUND: row("NOT_FOUND", "never"),
   TOPIC_ALREADY_EXISTS: row("ALREADY_EXISTS", "never"),
   SUBSCRIPTION_ALREADY_EXISTS: row("ALREADY_EXISTS", "never"),
   SUBSCRIPTION_NOT_FOUND: row("NOT_FOUND", "never"),

@@ -52,6 +52,19 @@ export const limits = {
   /** Sequences and epochs end here; a producer whose sequence would be larger begins a new epoch. */
   sequenceMax: 0x7fff_ffff,
   streamHeartbeatMs: 5_000,
+  /** Consumer groups of a cluster: the metadata is in the memory of every broker. */
+  groups: 10_000,
+  membersPerGroup: 10_000,
+  /** Names in one member's subscription. */
+  topicsPerSubscription: 1_000,
+  memberIdLength: 64,
+  groupSessionTimeoutMs: 10_000,
+  groupSessionTimeoutMsMin: 1_000,
+  groupSessionTimeoutMsMax: 1_800_000,
+  /** Commits, or questions for offsets, in one request. */
+  offsetsPerRequest: 1_000,
+  /** Groups whose progress one partition keeps. */
+  groupsPerPartition: 1_000,
 } as const;
 
 /** Consensus time is counted in ticks. */

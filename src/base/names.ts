@@ -14,6 +14,9 @@ export const checkTopicName = (name: string): void => checkName("topic", name);
 /** The same for the name of a producer. @throws QuireError INVALID_NAME */
 export const checkProducerName = (name: string): void => checkName("producer", name);
 
+/** The same for the name of a consumer group. @throws QuireError INVALID_NAME */
+export const checkGroupName = (name: string): void => checkName("group", name);
+
 function checkName(what: string, name: string): void {
   const refuse = (why: string): never => {
     throw new QuireError("INVALID_NAME", `${what} name ${JSON.stringify(name.slice(0, 300))} ${why}; use 1 to ${limits.topicNameLength} of a-z 0-9 . _ -`, {

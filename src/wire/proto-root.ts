@@ -15,4 +15,10 @@ export const protoRoot: string = (() => {
 })();
 
 /** Files of the public contract, relative to `protoRoot`; also what server reflection shows. */
-export const publicProtoFiles = ["quire/v1/produce.proto", "quire/v1/fetch.proto", "quire/v1/cluster.proto", "quire/v1/admin.proto"] as const;
+export const publicProtoFiles = [
+  "quire/v1/produce.proto",
+  "quire/v1/fetch.proto",
+  "quire/v1/group.proto",
+  "quire/v1/cluster.proto",
+  "quire/v1/admin.proto",
+] as const;

@@ -1,6 +1,7 @@
 /** The public services, loaded once. Hot methods have codecs made by hand; all else is proto-loader's. */
 import type * as admin from "./admin-messages.js";
 import { fetchRequestCodec, fetchResponseCodec } from "./fetch-codec.js";
+import type * as group from "./group-messages.js";
 import type * as messages from "./messages.js";
 import { type BidiMethod, loadProto, type ServerStreamMethod, serializedOnce, service, type UnaryMethod } from "./method.js";
 import { produceRequestCodec, produceResponseCodec } from "./produce-codec.js";
@@ -29,6 +30,17 @@ export const fetchService = service<FetchService>(definitions, "quire.v1.FetchSe
   Fetch: { request: fetchRequestCodec, response: fetchResponseCodec },
   Subscribe: { request: subscribeRequestCodec, response: subscribeResponseCodec },
 });
+
+export type GroupService = {
+  readonly Join: BidiMethod<group.JoinRequest, group.JoinResponse>;
+  readonly CommitOffsets: UnaryMethod<group.CommitOffsetsRequest, group.CommitOffsetsResponse>;
+  readonly FetchOffsets: UnaryMethod<group.FetchOffsetsRequest, group.FetchOffsetsResponse>;
+  readonly ListGroups: UnaryMethod<group.ListGroupsRequest, group.ListGroupsResponse>;
+  readonly DescribeGroup: UnaryMethod<group.DescribeGroupRequest, group.DescribeGroupResponse>;
+  readonly ResetOffsets: UnaryMethod<group.ResetOffsetsRequest, group.ResetOffsetsResponse>;
+  readonly DeleteGroup: UnaryMethod<group.DeleteGroupRequest, messages.Empty>;
+};
+export const groupService = service<GroupService>(definitions, "quire.v1.GroupService");
 
 export type ClusterService = {
   readonly GetMetadata: UnaryMethod<admin.GetMetadataRequest, admin.GetMetadataResponse>;
