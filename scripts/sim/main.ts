@@ -23,6 +23,8 @@ const options = await yargs(hideBin(process.argv))
     },
     minutes: { type: "number", requiresArg: true, default: 2, describe: "How long faults go on in each run, simulated" },
     mode: { choices: ["within", "beyond", "both"] as const, default: "both" as const, describe: "Faults within the promise, beyond it, or by turns" },
+    pace: { type: "number", requiresArg: true, describe: "Slow every cluster down so many times (1 to 20), instead of what the seed says" },
+    brokers: { type: "number", requiresArg: true, describe: "Brokers of every cluster (3 to 7), instead of what the seed says" },
     jobs: { type: "number", requiresArg: true, default: 2, describe: "Processes" },
     lines: { type: "number", requiresArg: true, default: 400, describe: "With --seed: how many of the trace's last lines are shown" },
   })
@@ -36,21 +38,24 @@ if (options.seed !== undefined) await replay(options.seed);
 else await runMany(options.seeds.split(",").flatMap(rangesOf));
 
 async function replay(seed: number): Promise<void> {
+  const { minutes, pace, brokers } = options;
   const mode = options.mode === "both" ? modeOf(seed) : options.mode;
-  const outcome = await new Simulation({ seed, mode, minutes: options.minutes, linesMax: Math.max(0, options.lines) }).run();
+  const outcome = await new Simulation({ seed, mode, minutes, pace, brokers, linesMax: Math.max(0, options.lines) }).run();
   for (const line of outcome.lines) console.log(line);
   console.log(`seed ${seed}, ${mode} the promise, trace hash ${outcome.hash}`);
   console.log(summaryOf({ seeds: 1, tally: outcome.tally, violations: outcome.violation === undefined ? 0 : 1 }));
   if (outcome.violation === undefined) return;
-  console.error(reportOf({ seed, mode, minutes: options.minutes, report: outcome.violation.report() }));
+  console.error(reportOf({ seed, mode, minutes, pace, brokers, report: outcome.violation.report() }));
   process.exitCode = 1;
 }
 
 async function runMany(ranges: readonly SeedRange[]): Promise<void> {
-  const { mode, minutes, jobs } = options;
+  const { mode, minutes, pace, brokers, jobs } = options;
   const sum: Total = { seeds: 0, violations: 0, tally: emptyTally(), realMs: 0 };
   for (const range of ranges) {
-    const total = await runSeeds({ range, jobs, minutes, mode: mode === "both" ? modeOf : () => mode }, (failure) => console.error(`${reportOf(failure)}\n`));
+    const total = await runSeeds({ range, jobs, minutes, pace, brokers, mode: mode === "both" ? modeOf : () => mode }, (failure) =>
+      console.error(`${reportOf(failure)}\n`),
+    );
     addTotal(sum, total);
   }
   console.log(summaryOf(sum));

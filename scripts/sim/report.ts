@@ -1,4 +1,4 @@
-import type { Mode } from "../../test/simulation/run/plan.js";
+import type { Mode, PlanOptions } from "../../test/simulation/run/plan.js";
 import { addTally, type Tally } from "../../test/simulation/run/tally.js";
 
 export type { Mode };
@@ -38,12 +38,12 @@ export function summaryOf({ seeds, violations, tally, realMs }: Total): string {
   );
 }
 
-export interface Failure {
+export interface Failure extends PlanOptions {
   readonly seed: number;
-  readonly mode: Mode;
-  readonly minutes: number;
   readonly report: string;
 }
 
-export const reportOf = ({ seed, mode, minutes, report }: Failure): string =>
-  `VIOLATION in seed ${seed}\nreplay: npm run sim -- --seed ${seed} --mode ${mode} --minutes ${minutes}\n${report}`;
+export function reportOf({ seed, mode, minutes, pace, brokers, report }: Failure): string {
+  const fixed = `${pace === undefined ? "" : ` --pace ${pace}`}${brokers === undefined ? "" : ` --brokers ${brokers}`}`;
+  return `VIOLATION in seed ${seed}\nreplay: npm run sim -- --seed ${seed} --mode ${mode} --minutes ${minutes}${fixed}\n${report}`;
+}

@@ -13,6 +13,8 @@ export interface SeedsOptions {
   readonly jobs: number;
   readonly minutes: number;
   readonly mode: (seed: number) => Mode;
+  readonly pace?: number | undefined;
+  readonly brokers?: number | undefined;
   /** Whether the first violation is enough. */
   readonly stopAtFirst?: boolean;
   /** What runs a seed; default: this build's. */
@@ -21,7 +23,7 @@ export interface SeedsOptions {
 
 /** Runs seeds, each in one of a few processes; `onFailure` is told of each violation. */
 export async function runSeeds(options: SeedsOptions, onFailure: (failure: Failure) => void): Promise<Total> {
-  const { range, jobs, minutes, mode, stopAtFirst = false, worker = WORKER } = options;
+  const { range, jobs, minutes, mode, pace, brokers, stopAtFirst = false, worker = WORKER } = options;
   const startMs = performance.now();
   const tally = emptyTally();
   const progress = showTimedProgress({ what: "seeds", totalMs: range.count });
@@ -33,7 +35,7 @@ export async function runSeeds(options: SeedsOptions, onFailure: (failure: Failu
     died.catch(() => undefined);
     while (!isOver()) {
       const seed = next++;
-      const task: Task = { seed, mode: mode(seed), minutes };
+      const task: Task = { seed, mode: mode(seed), minutes, pace, brokers };
       child.send(task);
       const [answer] = (await Promise.race([once(child, "message"), died])) as [Answer];
       done += 1;

@@ -1,12 +1,10 @@
 /** Runs the seeds that its parent sends, one after the other. */
-import type { Mode } from "../../test/simulation/run/plan.js";
+import type { PlanOptions } from "../../test/simulation/run/plan.js";
 import { Simulation } from "../../test/simulation/run/simulation.js";
 import type { Tally } from "../../test/simulation/run/tally.js";
 
-export interface Task {
+export interface Task extends PlanOptions {
   readonly seed: number;
-  readonly mode: Mode;
-  readonly minutes: number;
 }
 
 export interface Answer {

@@ -101,13 +101,16 @@ export interface Plan {
 
 export interface PlanOptions {
   readonly mode: Mode;
-  /** At the default pace; longer for slower clusters. */
+  /** How long faults go on at the default pace; longer for slower clusters. */
   readonly minutes: number;
+  /** Instead of what is drawn, to compare runs. */
+  readonly pace?: number | undefined;
+  readonly brokers?: number | undefined;
 }
 
-export function planOf(chance: Chance, { mode, minutes }: PlanOptions): Plan {
-  const pace = chance.pick([1, 1, 4, 10, 20, 20]) ?? 1;
-  const brokers = chance.pick([3, 3, 3, 3, 3, 4, 5, 5, 7]) ?? 3;
+export function planOf(chance: Chance, { mode, minutes, ...fixed }: PlanOptions): Plan {
+  const drawn = { pace: chance.pick([1, 1, 4, 10, 20, 20]) ?? 1, brokers: chance.pick([3, 3, 3, 3, 3, 4, 5, 5, 7]) ?? 3 };
+  const { pace = drawn.pace, brokers = drawn.brokers } = fixed;
   const topics = Array.from({ length: 1 + chance.below(2) }, (_, at) => topicOf(chance, `topic-${at}`, { brokers, pace }));
   const pick = (): TopicPlan => chance.pick(topics) ?? (topics[0] as TopicPlan);
   const metadata = { replicas: brokers, w: Math.floor(brokers / 2) + 1, r: Math.floor(brokers / 2) + 1 };

@@ -10,18 +10,15 @@ import { FinalReads } from "./final-reads.js";
 import { Nemesis } from "./nemesis.js";
 import { Observer } from "./observer.js";
 import { Operator } from "./operator.js";
-import { type Mode, type Plan, planOf } from "./plan.js";
+import { type Plan, type PlanOptions, planOf } from "./plan.js";
 import { Recorder } from "./recorder.js";
 import { SimBroker } from "./sim-broker.js";
 import { SimClient } from "./sim-client.js";
 import { emptyTally, type Tally } from "./tally.js";
 import { consume, produce } from "./workload.js";
 
-export interface SimulationOptions {
+export interface SimulationOptions extends PlanOptions {
   readonly seed: number;
-  readonly mode: Mode;
-  /** How long faults go on, simulated. */
-  readonly minutes: number;
   /** Lines of the trace that are kept for people. */
   readonly linesMax?: number;
 }
@@ -56,9 +53,9 @@ export class Simulation {
   readonly tally = emptyTally();
   readonly #nemesis: Nemesis;
 
-  constructor({ seed, mode, minutes, linesMax = 0 }: SimulationOptions) {
+  constructor({ seed, linesMax = 0, ...options }: SimulationOptions) {
     this.world = new World({ seed, trace: { linesMax } });
-    this.plan = planOf(this.world.random("plan"), { mode, minutes });
+    this.plan = planOf(this.world.random("plan"), options);
     this.network = new SimNetwork(this.world, this.world.random("network"));
     this.recorder = new Recorder(this.world);
     for (const { name, retention } of this.plan.topics) if (retention !== undefined) this.recorder.mayTrim(name);
