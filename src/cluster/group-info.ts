@@ -68,6 +68,8 @@ export interface GroupChange {
 
 /** A broker's view of the groups: part of its view of the cluster. */
 export interface GroupsView {
+  /** The newest generation that any group ever got, as applied here: what carries a newer one is not known here yet, and a group that is not here with one at or below it is gone for good. */
+  readonly newestGeneration: number;
   /** As the metadata applied here has it. */
   group(name: string): GroupInfo | undefined;
   /** Sorted by name. */
