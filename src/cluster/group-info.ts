@@ -31,6 +31,8 @@ export interface GroupInfo {
   readonly name: string;
   /** Raised by every change, 1 at first. */
   readonly version: number;
+  /** The newest generation of the cluster when the group was begun: what carries this one or an older is of a former group of the same name. */
+  readonly begunAfter: number;
   /** The newest generation that the group got: 0 before any. */
   readonly generation: number;
   /** The broker that coordinates it, or did last. */
@@ -82,6 +84,6 @@ export interface GroupsView {
 export interface GroupsAdmin {
   /** @throws QuireError CONFLICT when `change.version` is not the group's (any more), QUOTA_EXCEEDED */
   changeGroup(change: GroupChange): Promise<GroupInfo>;
-  /** @throws QuireError GROUP_NOT_FOUND, GROUP_NOT_EMPTY */
-  deleteGroup(name: string): Promise<void>;
+  /** Only as it was at `version`, if one is given. @throws QuireError GROUP_NOT_FOUND, GROUP_NOT_EMPTY, CONFLICT */
+  deleteGroup(name: string, version?: number): Promise<void>;
 }
