@@ -31,7 +31,7 @@ function restarted(record: ReplicaSetRecord, former: TrackedReplica, replica: Tr
   const { id, log } = replica;
   replica.hardState = former.hardState;
   replica.acknowledged = former.acknowledged;
-  replica.snapshots = former.snapshots;
+  replica.snapshots = found.snapshots ?? former.snapshots;
   const isWhole = replica.hasOnDisk(former.synced);
   replica.heldBeforeDamage = isWhole ? former.heldBeforeDamage : former.synced.index;
   if (!found.isInDoubt && !isWhole)

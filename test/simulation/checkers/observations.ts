@@ -41,6 +41,8 @@ export interface FoundReplica {
   /** The log says itself that something may be missing (rule 10). */
   readonly isInDoubt: boolean;
   readonly hardState?: HardState;
+  /** Log indexes of the snapshots on disk: one may have been saved by a process that died before it could tell. */
+  readonly snapshots?: readonly LogIndex[];
 }
 
 /** An acknowledgement with acks=quorum, as it left a broker: of a whole batch. */

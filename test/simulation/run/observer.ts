@@ -121,7 +121,7 @@ export class Observer {
     const lines = why === undefined ? [] : [why];
     for (const host of hosts) {
       for (const { replicaSetId, replicaId, role, term, commitIndex, appliedIndex, log, serving, failure, configuration } of host.all()) {
-        const voters = configuration.voters.map((voter) => voter.replicaId).join(",");
+        const voters = `${configuration.voters.map((voter) => voter.replicaId).join(",")} (${configuration.w},${configuration.r})`;
         const state = `${serving ? "serving " : ""}${role}, term ${term}, commit ${commitIndex}, applied ${appliedIndex}, last ${log.lastIndex}, voters ${voters}`;
         lines.push(
           `set ${replicaSetId} replica ${replicaId}: ${state}${log.doubt === undefined ? "" : ", in doubt"}${failure === undefined ? "" : `, ${failure.message}`}`,
@@ -212,9 +212,10 @@ export class Observer {
           });
           durable = new DurableEntries({ log, folder: `/data/logs/${record.replicaSetId}-${record.replicaId}`, durableBytes });
           const hardState = await options.store.hardState(record.replicaSetId);
+          const snapshots = (await options.store.snapshots(record.replicaSetId)).map(({ index }) => index);
           this.#diskOf(process).set(record.replicaId, record);
           const { logStart: start, lastIndex, termRuns, doubt } = log;
-          checker.begins(record.replicaId, { start, lastIndex, termRuns: [...termRuns], isInDoubt: doubt !== undefined, hardState });
+          checker.begins(record.replicaId, { start, lastIndex, termRuns: [...termRuns], isInDoubt: doubt !== undefined, hardState, snapshots });
           return this.#tellOf(log, record, process, durable);
         },
         setAside: (record) => options.logs.setAside(record),
@@ -327,9 +328,15 @@ function restingReplica(replica: LocalReplica): RestingReplica {
 
 /** Whether voters in doubt and voters that are gone are more than the set can do without, and at least one is in doubt. */
 function isShortOfVoters(replicas: readonly LocalReplica[]): boolean {
-  const [newest] = [...replicas].sort((a, b) => b.commitIndex - a.commitIndex);
+  // After a restart nobody knows what is committed; then the configuration of the longest log is in force, or may be.
+  const newest = replicas.reduce<LocalReplica | undefined>((best, each) => (best !== undefined && compareLength(best, each) >= 0 ? best : each), undefined);
   if (newest === undefined) return false;
   const { voters, w, r } = newest.configuration;
   const sound = voters.filter(({ replicaId }) => replicas.some((replica) => replica.replicaId === replicaId && replica.log.doubt === undefined));
   return sound.length < Math.max(w, r) && replicas.some(({ log }) => log.doubt !== undefined);
+}
+
+function compareLength(a: LocalReplica, b: LocalReplica): number {
+  const lastTerm = ({ log }: LocalReplica): number => log.termAt(log.lastIndex) ?? 0;
+  return a.commitIndex - b.commitIndex || lastTerm(a) - lastTerm(b) || a.log.lastIndex - b.log.lastIndex;
 }
