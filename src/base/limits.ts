@@ -55,6 +55,8 @@ export const limits = {
   /** Consumer groups of a cluster: the metadata is in the memory of every broker. */
   groups: 10_000,
   membersPerGroup: 10_000,
+  /** What all groups together take in a snapshot of the metadata, roughly. */
+  groupsBytes: 32 * MIB,
   /** Names in one member's subscription. */
   topicsPerSubscription: 1_000,
   memberIdLength: 64,

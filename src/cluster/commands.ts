@@ -1,5 +1,6 @@
 import { QuireError } from "../base/errors.js";
 import type { NodeId } from "../base/ids.js";
+import type { GroupChange } from "./group-info.js";
 import type { BrokerInfo, TopicSettings, TopicSpec } from "./view.js";
 
 /**
@@ -35,7 +36,11 @@ export type Command =
   /** So many producer ids in a row, which nobody gets again. */
   | { readonly kind: "reserve-producer-ids"; readonly count: number }
   /** A named producer begins anew: its id stays, its epochs rise. */
-  | { readonly kind: "init-producer"; readonly name: string };
+  | { readonly kind: "init-producer"; readonly name: string }
+  /** A step of a consumer group; refused when the group is at another version by now. */
+  | { readonly kind: "change-group"; readonly change: GroupChange }
+  /** Refused while it has members, or when `version` is given and is not its version by now. */
+  | { readonly kind: "delete-group"; readonly name: string; readonly version?: number };
 
 const VERSION = 1;
 const KINDS: Readonly<Record<Command["kind"], true>> = {
@@ -45,6 +50,8 @@ const KINDS: Readonly<Record<Command["kind"], true>> = {
   "delete-topic": true,
   "reserve-producer-ids": true,
   "init-producer": true,
+  "change-group": true,
+  "delete-group": true,
 };
 
 export const encodeCommand = (command: Command): Buffer => Buffer.from(JSON.stringify({ version: VERSION, ...command }));

@@ -1,12 +1,13 @@
 import { QuireError } from "../base/errors.js";
 import { METADATA_REPLICA_SET, type NodeId, type ReplicaSetId } from "../base/ids.js";
 import { limits } from "../base/limits.js";
-import { checkProducerName, checkTopicName } from "../base/names.js";
+import { checkGroupName, checkProducerName, checkTopicName } from "../base/names.js";
 import type { Clock, Logger, Random } from "../base/ports.js";
 import { checkQuorum, majority } from "../base/quorum.js";
 import { leaderUnknown, metadataNotRead, notLeader, partitionNotFound, topicNotFound } from "../base/refusals.js";
 import { EntryKind, type Replica, type ReplicaHost } from "../replica/types.js";
 import { type Command, encodeCommand } from "./commands.js";
+import type { GroupChange, GroupInfo, GroupsAdmin } from "./group-info.js";
 import type { LocalView } from "./local-view.js";
 import type { Expectation, MetadataMachine } from "./metadata-machine.js";
 import type { CommandResult, PartitionState, TopicState } from "./metadata-state.js";
@@ -41,7 +42,7 @@ export interface ControllerOptions {
  * The control plane's verbs. Changes of the metadata are proposed by the broker that leads it; every other one answers NOT_LEADER
  * with the way there. What is checked here is checked again when the command is applied, for what may have changed meanwhile.
  */
-export class Controller implements ClusterAdmin {
+export class Controller implements ClusterAdmin, GroupsAdmin {
   readonly #options: ControllerOptions;
 
   constructor(options: ControllerOptions) {
@@ -157,6 +158,21 @@ export class Controller implements ClusterAdmin {
     const producer = (await this.#propose(metadata, { kind: "init-producer", name })) as ProducerInfo;
     this.#options.logger.info({ producer: name, ...producer }, "a named producer began; its former self is fenced");
     return producer;
+  }
+
+  /** @throws QuireError CONFLICT, GROUP_NOT_EMPTY (a new generation without members), QUOTA_EXCEEDED, NOT_LEADER, WRITE_OUTCOME_UNKNOWN, … */
+  async changeGroup(change: GroupChange): Promise<GroupInfo> {
+    const metadata = this.#leading();
+    checkGroupName(change.group);
+    return (await this.#propose(metadata, { kind: "change-group", change })) as GroupInfo;
+  }
+
+  /** @throws QuireError GROUP_NOT_FOUND, GROUP_NOT_EMPTY, NOT_LEADER, WRITE_OUTCOME_UNKNOWN, … */
+  async deleteGroup(name: string, version?: number): Promise<void> {
+    const metadata = this.#leading();
+    checkGroupName(name);
+    await this.#propose(metadata, { kind: "delete-group", name, ...(version !== undefined && { version }) });
+    this.#options.logger.info({ group: name }, "consumer group deleted");
   }
 
   #isFormerAlive({ nodeId, incarnation }: BrokerInfo): boolean {

@@ -82,8 +82,8 @@ export interface GroupsView {
 
 /** The controller's verbs for groups; any broker may be asked, and forwards. */
 export interface GroupsAdmin {
-  /** @throws QuireError CONFLICT when `change.version` is not the group's (any more), QUOTA_EXCEEDED */
-  changeGroup(change: GroupChange): Promise<GroupInfo>;
+  /** `before`: the group that was looked at, of `change.version`. @throws QuireError CONFLICT when it is at another version by now, QUOTA_EXCEEDED */
+  changeGroup(change: GroupChange, before: GroupInfo | undefined): Promise<GroupInfo>;
   /** Only as it was at `version`, if one is given. @throws QuireError GROUP_NOT_FOUND, GROUP_NOT_EMPTY, CONFLICT */
   deleteGroup(name: string, version?: number): Promise<void>;
 }

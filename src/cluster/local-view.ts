@@ -1,6 +1,7 @@
 import { METADATA_REPLICA_SET, type NodeId, type ReplicaSetId } from "../base/ids.js";
 import type { Clock } from "../base/ports.js";
 import type { Replica } from "../replica/types.js";
+import type { GroupInfo, GroupsView } from "./group-info.js";
 import { LeaderTable } from "./leader-table.js";
 import type { MetadataMachine } from "./metadata-machine.js";
 import type { BrokerState, MetadataChange, PartitionState, TopicState } from "./metadata-state.js";
@@ -22,7 +23,7 @@ interface Link {
  * The cluster as this broker sees it: topics and brokers from the metadata applied here, leaders from what leaders tell and
  * from this broker's own replicas, liveness from its links. A leadership change costs the same however many partitions there are.
  */
-export class LocalView implements ClusterView {
+export class LocalView implements ClusterView, GroupsView {
   readonly self: NodeId;
   readonly #incarnation: string;
   readonly #machine: MetadataMachine;
@@ -32,12 +33,14 @@ export class LocalView implements ClusterView {
   /** Replica sets whose leader is alive but not the preferred one. */
   readonly #misplaced = new Set<ReplicaSetId>();
   readonly #watchers = new Set<() => void>();
+  readonly #groupWatchers = new Set<(names: readonly string[]) => void>();
   #version = 1;
   #told = false;
   #ready = false;
   #metadata: Pick<Replica, "current"> | undefined;
   #sortedTopics: readonly TopicState[] | undefined;
   #sortedBrokers: readonly BrokerState[] | undefined;
+  #sortedGroups: readonly GroupInfo[] | undefined;
 
   constructor({ self, incarnation, machine, clock }: LocalViewOptions) {
     this.self = self;
@@ -129,6 +132,24 @@ export class LocalView implements ClusterView {
     return this.#misplaced;
   }
 
+  get newestGeneration(): number {
+    return this.#machine.state.newestGeneration;
+  }
+
+  group(name: string): GroupInfo | undefined {
+    return this.#machine.state.groups.get(name);
+  }
+
+  groups(): readonly GroupInfo[] {
+    this.#sortedGroups ??= [...this.#machine.state.groups.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return this.#sortedGroups;
+  }
+
+  watchGroups(changed: (names: readonly string[]) => void): () => void {
+    this.#groupWatchers.add(changed);
+    return () => this.#groupWatchers.delete(changed);
+  }
+
   watch(changed: () => void): () => void {
     this.#watchers.add(changed);
     return () => this.#watchers.delete(changed);
@@ -178,11 +199,23 @@ export class LocalView implements ClusterView {
   }
 
   #metadataChanged(change: MetadataChange): void {
+    const { all, brokers, replicaSets, groups } = change;
+    // Groups change often, and whoever watches topics, brokers and leaders need not look for that.
+    if (groups.length === 0 || all || brokers || replicaSets.length > 0) this.#clusterChanged(change);
+    if (groups.length > 0) this.#groupsChanged(groups);
+  }
+
+  #clusterChanged({ all, replicaSets }: MetadataChange): void {
     this.#sortedTopics = undefined;
     this.#sortedBrokers = undefined;
-    const ids = change.all ? [...this.#leaders.ids()] : change.replicaSets;
+    const ids = all ? [...this.#leaders.ids()] : replicaSets;
     for (const id of ids) if (this.#machine.state.isDeleted(id)) this.#leaders.forget(id);
     this.#leadersChanged(ids);
+  }
+
+  #groupsChanged(names: readonly string[]): void {
+    this.#sortedGroups = undefined;
+    for (const changed of [...this.#groupWatchers]) changed(names);
   }
 
   #leadersChanged(ids: Iterable<ReplicaSetId>): void {

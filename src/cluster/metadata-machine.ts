@@ -5,8 +5,7 @@ import { decodeCommand } from "./commands.js";
 import type { FoundingRecord } from "./membership.js";
 import { type CommandResult, type MetadataChange, MetadataState } from "./metadata-state.js";
 
-const NO_CHANGE: MetadataChange = { all: false, brokers: false, replicaSets: [] };
-const EVERYTHING: MetadataChange = { all: true, brokers: true, replicaSets: [] };
+const NO_CHANGE: MetadataChange = { all: false, brokers: false, replicaSets: [], groups: [] };
 
 /** A local proposer waits for what becomes of its command; filled when an entry is applied at that place. */
 export interface Expectation {
@@ -56,8 +55,9 @@ export class MetadataMachine implements StateMachine {
   }
 
   restore(bytes: Buffer): void {
+    const before = [...this.state.groups.keys()];
     this.state.restore(bytes);
-    this.#changed(EVERYTHING);
+    this.#changed({ all: true, brokers: true, replicaSets: [], groups: [...new Set([...before, ...this.state.groups.keys()])] });
   }
 
   /** Keeps the outcome of the entry that gets this place. Call when a proposal was placed, before it can be applied. */

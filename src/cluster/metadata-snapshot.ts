@@ -1,6 +1,8 @@
 import { QuireError } from "../base/errors.js";
 import type { NodeId, ReplicaId, ReplicaSetId } from "../base/ids.js";
 import type { Member, QuorumSet } from "../replica/types.js";
+import { ConsumerGroups } from "./consumer-groups.js";
+import { type GroupsRows, groupsOf, groupsRows } from "./group-rows.js";
 import type { BrokerState, MetadataTables, PartitionState, TopicState } from "./metadata-state.js";
 import { ProducerNames } from "./producer-names.js";
 import type { TopicSettings } from "./view.js";
@@ -25,6 +27,8 @@ interface Snapshot {
   readonly topics: readonly TopicRow[];
   /** The next producer id, and each named producer: name, id, epoch. Absent in snapshots from before there were any. */
   readonly producers?: readonly [nextId: number, named: readonly (readonly [string, number, number])[]];
+  /** Absent in snapshots from before there were any. */
+  readonly groups?: GroupsRows;
 }
 
 /** The metadata as bytes: JSON, with a short row for each partition, since there may be many. */
@@ -41,6 +45,7 @@ export function encodeState(clusterId: string, tables: MetadataTables): Buffer {
       rows: assignments.map((partition) => partitionRow(partition, topic)),
     })),
     producers: [tables.producers.nextId, [...tables.producers.named()].map(([name, { producerId, epoch }]) => [name, producerId, epoch])],
+    groups: groupsRows(tables.groups),
   };
   return Buffer.from(JSON.stringify(snapshot));
 }
@@ -63,6 +68,7 @@ export function decodeState(clusterId: string, bytes: Buffer): MetadataTables {
     retired: new Map(snapshot.retired),
     topics: new Map(snapshot.topics.map((row) => [row.name, topicOf(row)])),
     producers: producersOf(snapshot.producers),
+    groups: snapshot.groups === undefined ? new ConsumerGroups() : new ConsumerGroups(snapshot.groups[0], groupsOf(snapshot.groups[1])),
   };
 }
 

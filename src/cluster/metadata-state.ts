@@ -6,6 +6,8 @@ import { checkQuorum } from "../base/quorum.js";
 import { topicNotFound } from "../base/refusals.js";
 import type { Configuration, Member, QuorumSet } from "../replica/types.js";
 import type { Command } from "./commands.js";
+import { ConsumerGroups } from "./consumer-groups.js";
+import type { GroupInfo } from "./group-info.js";
 import { type FoundingRecord, metadataInitial } from "./membership.js";
 import { decodeState, encodeState } from "./metadata-snapshot.js";
 import { ProducerNames } from "./producer-names.js";
@@ -33,23 +35,26 @@ export interface MetadataTables {
   readonly retired: Map<string, NodeId>;
   readonly topics: Map<string, TopicState>;
   readonly producers: ProducerNames;
+  readonly groups: ConsumerGroups;
 }
 
 /** What a change touched, so that nobody needs to look at everything. */
 export interface MetadataChange {
-  /** The state was replaced as a whole; the other fields are empty. */
+  /** The state was replaced as a whole; `replicaSets` is empty then, and `groups` names those from before, too. */
   readonly all: boolean;
   readonly brokers: boolean;
   readonly replicaSets: readonly ReplicaSetId[];
+  /** Names of consumer groups. */
+  readonly groups: readonly string[];
 }
 
-export type CommandResult = BrokerRegistration | TopicState | ProducerInfo | undefined;
+export type CommandResult = BrokerRegistration | TopicState | ProducerInfo | GroupInfo | undefined;
 interface Applied {
   readonly result: CommandResult;
   readonly change: MetadataChange;
 }
 
-const NOTHING: MetadataChange = { all: false, brokers: false, replicaSets: [] };
+const NOTHING: MetadataChange = { all: false, brokers: false, replicaSets: [], groups: [] };
 
 /**
  * The cluster metadata: brokers, topics, assignments, counters. A state machine; equal founding record and equal
@@ -77,6 +82,7 @@ export class MetadataState {
       retired: new Map(),
       topics: new Map(),
       producers: new ProducerNames(),
+      groups: new ConsumerGroups(),
     };
   }
 
@@ -86,6 +92,15 @@ export class MetadataState {
 
   get topics(): ReadonlyMap<string, TopicState> {
     return this.#tables.topics;
+  }
+
+  get groups(): ReadonlyMap<string, GroupInfo> {
+    return this.#tables.groups.all();
+  }
+
+  /** The newest generation that any group ever got; 0 before any. */
+  get newestGeneration(): number {
+    return this.#tables.groups.nextGeneration - 1;
   }
 
   /** First epoch of a named producer's newest life; undefined for one without a name. */
@@ -132,6 +147,13 @@ export class MetadataState {
         return { result: this.#tables.producers.reserve(command.count), change: NOTHING };
       case "init-producer":
         return { result: this.#tables.producers.begin(command.name), change: NOTHING };
+      case "change-group": {
+        const group = this.#tables.groups.change(command.change, (id) => this.#places.has(id));
+        return { result: group, change: { ...NOTHING, groups: [group.name] } };
+      }
+      case "delete-group":
+        this.#tables.groups.delete(command.name, command.version);
+        return { result: undefined, change: { ...NOTHING, groups: [command.name] } };
       default:
         return unreachable(command);
     }
@@ -248,7 +270,7 @@ export class MetadataState {
     this.#tables.topics.delete(name);
     const replicaSets = topic.assignments.map((partition) => partition.replicaSetId);
     for (const id of replicaSets) this.#places.delete(id);
-    return { result: undefined, change: { ...NOTHING, replicaSets } };
+    return { result: undefined, change: { ...NOTHING, replicaSets, groups: this.#tables.groups.forget(replicaSets) } };
   }
 
   #newPartitions(first: number, quorum: { writeQuorum: number; readQuorum: number }, placements: readonly (readonly NodeId[])[]): PartitionState[] {

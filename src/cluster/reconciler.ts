@@ -85,7 +85,7 @@ export class Reconciler {
     this.#unwatch = this.#options.machine.watch((change) => this.#metadataChanged(change));
     const ids = [...this.#stored.keys()];
     await Promise.all(Array.from({ length: RESUMES_MAX }, () => this.#resume(ids)));
-    this.#metadataChanged({ all: true, brokers: true, replicaSets: [] });
+    this.#metadataChanged({ all: true, brokers: true, replicaSets: [], groups: [] });
   }
 
   /** Role, term, leader, `serving` or `current` of a replica changed: who begins to lead looks after the configuration. */

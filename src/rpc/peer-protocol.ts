@@ -22,6 +22,17 @@ export interface RegisterBrokerRequest {
 export interface RegisterBrokerResponse {
   readonly metadataReplicaId: number;
 }
+export interface ChangeGroupRequest {
+  readonly command: Buffer;
+}
+export interface ChangeGroupResponse {
+  readonly generation: number;
+  readonly begunAfter: number;
+}
+export interface DeleteGroupRequest {
+  readonly group: string;
+  readonly version: number;
+}
 type Empty = Record<never, never>;
 
 /** Streams carry bytes: their ends decode by themselves, since one that speaks garbage is cut off and logged. */
@@ -31,6 +42,8 @@ export type PeerService = {
   readonly Probe: UnaryMethod<Empty, ProbeResponse>;
   readonly Found: UnaryMethod<{ readonly foundingRecord: Buffer }, Empty>;
   readonly RegisterBroker: UnaryMethod<RegisterBrokerRequest, RegisterBrokerResponse>;
+  readonly ChangeGroup: UnaryMethod<ChangeGroupRequest, ChangeGroupResponse>;
+  readonly DeleteGroup: UnaryMethod<DeleteGroupRequest, Empty>;
 };
 
 const bytes = { encode: (message: Uint8Array): Buffer => message as Buffer, decode: (message: Buffer): Buffer => message };

@@ -34,6 +34,7 @@ async function withService(options: Partial<PeerServiceOptions>, run: (address: 
   }
 }
 
+const noGroups = { changeGroup: (): never => assert.fail("no group changes"), deleteGroup: (): never => assert.fail("no group is deleted") };
 const reasonIs = (reason: string) => (thrown: unknown) => thrown instanceof QuireError && thrown.reason === reason;
 const onFound = async (): Promise<void> => {};
 
@@ -66,12 +67,14 @@ test("the founding record is handed over, and a refusal comes back with its reas
 
 test("a registration is forwarded to the controller, once", async () => {
   const notLeader = {
+    ...noGroups,
     registerBroker: async () => {
       throw new QuireError("NOT_LEADER", "elsewhere");
     },
   };
   const registered: BrokerInfo[] = [];
   const controller = {
+    ...noGroups,
     async registerBroker(info: BrokerInfo) {
       registered.push(info);
       return { metadataReplicaId: replicaId(42) };
@@ -87,6 +90,7 @@ test("a registration is forwarded to the controller, once", async () => {
   // Two brokers that each believe the other to be the controller.
   let asked = 0;
   const confused = {
+    ...noGroups,
     registerBroker: async () => {
       asked += 1;
       throw new QuireError("NOT_LEADER", "elsewhere");
