@@ -2,6 +2,7 @@ import { EntryKind } from "../../../src/base/entry-kind.js";
 import { QuireError } from "../../../src/base/errors.js";
 import { METADATA_REPLICA_SET, type ReplicaId, type ReplicaSetId } from "../../../src/base/ids.js";
 import { decodeTrimEntry } from "../../../src/base/trim-entry.js";
+import { PartitionState } from "../../../src/broker/partition-state.js";
 import { MetadataMachine } from "../../../src/cluster/metadata-machine.js";
 import type { HostObserver } from "../../../src/node/broker-node.js";
 import type { HostOptions, LocalHost } from "../../../src/replica/host.js";
@@ -18,6 +19,7 @@ import type { Actor } from "../kernel/event-queue.js";
 import type { Machine } from "../kernel/machine.js";
 import type { SimProcess } from "../kernel/sim-process.js";
 import type { World } from "../kernel/world.js";
+import { ProducersWatch } from "./producers-watch.js";
 import type { Recorder } from "./recorder.js";
 
 /** A disk's own word: these bytes of a file, if they are there after any power cut. */
@@ -41,11 +43,15 @@ export class Observer {
   readonly #recorder: Recorder;
   readonly #trimmed = new Map<ReplicaSetId, number>();
   readonly #damaged = new Set<Machine>();
+  readonly #producers: ProducersWatch;
   readonly #onDisk = new Map<Machine, Map<ReplicaId, ReplicaRecord>>();
 
   constructor(world: World, recorder: Recorder) {
     this.#world = world;
     this.#recorder = recorder;
+    this.#producers = new ProducersWatch((violation) => {
+      if (!this.isDeceived) world.fail(violation);
+    });
   }
 
   get elections(): number {
@@ -193,7 +199,10 @@ export class Observer {
       machineFor: (id) => {
         const chosen = options.machineFor(id);
         if (chosen.machine instanceof MetadataMachine) this.#learnNames(chosen.machine);
-        else this.#watchTrims(id, chosen.machine);
+        else {
+          this.#watchTrims(id, chosen.machine);
+          if (chosen.machine instanceof PartitionState) this.#producers.watch(id, chosen.machine);
+        }
         return chosen;
       },
       logs: {
