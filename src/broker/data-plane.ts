@@ -1,6 +1,7 @@
 import { QuireError } from "../base/errors.js";
 import type { NodeId, Offset, ReplicaSetId, Term } from "../base/ids.js";
 import type { Clock } from "../base/ports.js";
+import type { GroupsView } from "../cluster/group-info.js";
 import type { ClusterView, TopicPartition } from "../cluster/view.js";
 import type { Replica } from "../replica/types.js";
 import { Deadlines } from "./deadlines.js";
@@ -11,6 +12,9 @@ import { type ListedOffset, listOffset } from "./list-offsets.js";
 import { PartitionKeeper } from "./partition-keeper.js";
 import { PartitionWatch } from "./partition-watch.js";
 import { type ProduceOptions, produce } from "./produce.js";
+import { GroupsProgress } from "./progress.js";
+import type { ProgressTable } from "./progress-table.js";
+import type { Progress, ProgressCommit, ProgressQuery } from "./progress-types.js";
 import { LocalReader } from "./reader.js";
 import { trim } from "./trim.js";
 import type { DataPlane, FetchRequest, FetchResult, PartitionReader, Position, ProduceRequest, ProduceResult } from "./types.js";
@@ -33,9 +37,12 @@ export interface DataPlaneOptions {
     /** A partition forgets a producer that wrote nothing for so long. */
     readonly expireMs: number;
   };
+  readonly groups: GroupsView;
+  /** What groups have processed of a partition, as applied on this broker. */
+  readonly progressOf: (id: ReplicaSetId) => ProgressTable | undefined;
 }
 
-/** How long a trim, or the confirmation of a read point, may take. */
+/** How long a trim, a commit of progress, or the confirmation of a read point, may take. */
 const CONFIRM_MS_MAX = 10_000;
 
 /** This broker's part of the data plane: what it leads, it writes and reads. `close` refuses and wakes everyone; call it before the replicas stop. */
@@ -48,6 +55,7 @@ export class LocalDataPlane implements DataPlane {
   readonly #fetch: FetchOptions;
   readonly #idempotence: Idempotence;
   readonly #expireProducersMs: number;
+  readonly #progress: GroupsProgress;
 
   constructor(options: DataPlaneOptions) {
     const { view, replicaOf, clock, hasRoom, hasRoomAt, recordBytesMax, batchBytesMax, inflightBytesMax, fetchWaitersMax, producers } = options;
@@ -61,6 +69,7 @@ export class LocalDataPlane implements DataPlane {
     const room = { hasRoom, hasRoomAt, isAlive: (broker: NodeId) => view.isAlive(broker) };
     this.#produce = { ...shared, ...room, inflight: this.#inflight, idempotence: this.#idempotence, recordBytesMax, batchBytesMax };
     this.#fetch = { ...shared, waitersMax: fetchWaitersMax, waiters: 0 };
+    this.#progress = new GroupsProgress({ ...shared, view, groups: options.groups, tableOf: options.progressOf, confirmMsMax: CONFIRM_MS_MAX });
   }
 
   get inflightBytes(): number {
@@ -95,14 +104,25 @@ export class LocalDataPlane implements DataPlane {
     return trim({ keeper: this.#keeper, deadlines: this.#deadlines, timeoutMs: CONFIRM_MS_MAX }, at, before);
   }
 
-  /** Lets time pass for the producers of a partition that this broker leads: the idle ones are forgotten one day. */
+  commitProgress(commit: ProgressCommit): Promise<{ readonly offset: Offset; readonly term: Term }> {
+    return this.#progress.commitProgress(commit);
+  }
+
+  progress(query: ProgressQuery): Promise<Progress> {
+    return this.#progress.progress(query);
+  }
+
+  /** Lets time pass for a partition that this broker leads: producers that are idle, and groups that are gone, are forgotten one day. */
   tellTime(replica: Replica, at: TopicPartition): void {
-    if (replica.serving) this.#idempotence.of(replica, at)?.tellTime(this.#expireProducersMs);
+    if (!replica.serving) return;
+    this.#idempotence.of(replica, at)?.tellTime(this.#expireProducersMs);
+    this.#progress.forgetGone(replica, at);
   }
 
   close(): void {
     this.#keeper.close(new QuireError("SHUTTING_DOWN", "this broker is shutting down; its partitions move to other brokers", { retryAfterMs: 100 }));
     this.#watch.close();
+    this.#progress.close();
     this.#deadlines.close();
   }
 }

@@ -9,7 +9,7 @@ import type { Deadlines } from "./deadlines.js";
 import { earliestOffset, type PartitionKeeper } from "./partition-keeper.js";
 import type { Position } from "./types.js";
 
-export interface ListOffsetOptions {
+export interface ConfirmOptions {
   readonly keeper: PartitionKeeper;
   readonly deadlines: Deadlines;
   /** How long R replicas may take to confirm a read point. */
@@ -27,7 +27,7 @@ export interface ListedOffset {
  * The offset of a place. `latest`, and a timestamp beyond the last record, are linearizable: they include everything
  * that was acknowledged before the call.
  */
-export async function listOffset(options: ListOffsetOptions, at: TopicPartition, position: Position): Promise<ListedOffset> {
+export async function listOffset(options: ConfirmOptions, at: TopicPartition, position: Position): Promise<ListedOffset> {
   const { replica } = options.keeper.serving(at);
   switch (position.kind) {
     case "earliest":
@@ -55,7 +55,7 @@ function checkKept(at: TopicPartition, replica: Replica, wanted: Offset): Offset
 }
 
 /** Waits until R replicas confirmed that this is the leader still. @throws QuireError QUORUM_UNAVAILABLE */
-function confirm({ keeper, deadlines, confirmMsMax }: ListOffsetOptions, at: TopicPartition, replica: Replica): Promise<void> {
+export function confirm({ keeper, deadlines, confirmMsMax }: ConfirmOptions, at: TopicPartition, replica: Replica): Promise<void> {
   const late = (): QuireError =>
     new QuireError(
       "QUORUM_UNAVAILABLE",

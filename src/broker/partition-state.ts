@@ -2,24 +2,27 @@ import { assert, assertSafeInteger } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import { type Offset, offset, offsetPlus } from "../base/ids.js";
 import { decodeProducersEntry } from "../base/producers-entry.js";
+import { decodeProgressEntry } from "../base/progress-entry.js";
 import { decodeTrimEntry } from "../base/trim-entry.js";
 import { EntryKind, type StateMachine } from "../replica/types.js";
 import type { Frame } from "../storage/log.js";
 import { ProducerTable } from "./producer-table.js";
+import { ProgressTable } from "./progress-table.js";
 
 /**
  * Snapshot format: a version byte, then sections of (tag u8, length u32 LE, bytes). A section this version does not
  * know is state that it would lose, so it is refused rather than skipped; a missing one is empty state.
  */
 const VERSION = 1;
-const Section = { offsets: 1, producers: 2 } as const;
+const Section = { offsets: 1, producers: 2, progress: 3 } as const;
 const SECTION_HEAD_BYTES = 5;
 
-/** What a partition's log says when applied in order: the next offset, where readers may begin, and its producers. Later: groups' progress. */
+/** What a partition's log says when applied in order: the next offset, where readers may begin, its producers, and what consumer groups have processed. */
 export class PartitionState implements StateMachine {
   #nextOffset = offset(0);
   #logStartOffset = offset(0);
   readonly producers = new ProducerTable();
+  readonly progress = new ProgressTable();
 
   /** Offset the next record gets. */
   get nextOffset(): Offset {
@@ -43,6 +46,9 @@ export class PartitionState implements StateMachine {
         return;
       case EntryKind.producers:
         this.producers.passed(decodeProducersEntry(frame.body));
+        return;
+      case EntryKind.progress:
+        this.progress.applied(decodeProgressEntry(frame.body), this.#nextOffset);
         return;
       case EntryKind.trim: {
         const before = decodeTrimEntry(frame.body);
@@ -71,6 +77,7 @@ export class PartitionState implements StateMachine {
     const sections = [...section(Section.offsets, offsets)];
     // Left out while there are none, so that an older version reads what it could have written itself.
     if (this.producers.size > 0 || this.producers.toldMs > 0) sections.push(...section(Section.producers, this.producers.encode()));
+    if (this.progress.size > 0) sections.push(...section(Section.progress, this.progress.encode()));
     return Buffer.concat([Buffer.of(VERSION), ...sections]);
   }
 
@@ -79,6 +86,7 @@ export class PartitionState implements StateMachine {
     this.#nextOffset = offset(0);
     this.#logStartOffset = offset(0);
     this.producers.clear();
+    this.progress.clear();
     if (state.length === 0) return;
     const version = state.readUInt8(0);
     if (version !== VERSION) throw newer(`partition snapshot has version ${version}, this broker knows ${VERSION}`);
@@ -103,6 +111,9 @@ export class PartitionState implements StateMachine {
         return;
       case Section.producers:
         this.producers.decode(content);
+        return;
+      case Section.progress:
+        this.progress.decode(content);
         return;
       default:
         throw newer(`partition snapshot has a section ${tag} that this broker does not know`);

@@ -6,6 +6,7 @@ import type { NodeId, Offset, Term } from "../base/ids.js";
 import type { AcksName, RecordBatchHeader } from "../base/record-batch.js";
 import type { TopicPartition } from "../cluster/view.js";
 import type { Frame } from "../storage/log.js";
+import type { ProgressPlane } from "./progress-types.js";
 
 /** A batch as a client offers it, unchecked. What was left out is filled in at admission. */
 export interface OfferedBatch extends Omit<RecordBatchHeader, "compression" | "crc32"> {
@@ -69,7 +70,7 @@ export interface PartitionReader {
   close(): void;
 }
 
-export interface DataPlane {
+export interface DataPlane extends ProgressPlane {
   /** `done` is called exactly once, perhaps before `produce` returns. Admission (size, checksum, leadership, memory) is checked before anything is appended. Returns the term in which it was appended, undefined if it was not. */
   produce(request: ProduceRequest, done: (outcome: ProduceResult | Error) => void): Term | undefined;
   /** Bytes admitted and not yet answered on this broker; above `inflightBytesMax` edges stop reading their streams. */

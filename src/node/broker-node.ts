@@ -308,6 +308,11 @@ export class BrokerNode {
         producersMax: config.producers.perPartitionMax,
         expireMs: config.producers.expireMs,
       },
+      groups: this.view,
+      progressOf: (id) => {
+        const machine = this.host.get(id)?.machine;
+        return machine instanceof PartitionState ? machine.progress : undefined;
+      },
     });
   }
 

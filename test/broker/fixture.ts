@@ -2,6 +2,7 @@ import type { ReplicaSetId } from "../../src/base/ids.js";
 import { MIB } from "../../src/base/limits.js";
 import { type DataPlaneOptions, LocalDataPlane } from "../../src/broker/data-plane.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { FakeGroups } from "../support/fake-groups.js";
 import { FakeReplica } from "../support/fake-replica.js";
 import { FakeView } from "../support/fake-view.js";
 
@@ -15,6 +16,7 @@ export function fixture(change: Partial<DataPlaneOptions> = {}) {
   const [partition] = topic.assignments;
   if (partition === undefined) throw new Error("the topic has a partition");
   const replica = new FakeReplica(partition.replicaSetId);
+  const groups = new FakeGroups();
   const replicas = new Map<ReplicaSetId, FakeReplica>([[partition.replicaSetId, replica]]);
   const dataPlane = new LocalDataPlane({
     view,
@@ -27,7 +29,9 @@ export function fixture(change: Partial<DataPlaneOptions> = {}) {
     inflightBytesMax: MIB,
     fetchWaitersMax: 2,
     producers: { tableOf: (id) => replicas.get(id)?.producers, epochOf: () => undefined, producersMax: 1_000, expireMs: 60_000 },
+    groups,
+    progressOf: (id) => replicas.get(id)?.progress,
     ...change,
   });
-  return { clock, view, topic, replica, replicas, dataPlane };
+  return { clock, view, groups, topic, replica, replicas, dataPlane };
 }

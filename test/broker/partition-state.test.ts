@@ -44,7 +44,7 @@ test("a gap in offsets is a broken invariant", () => {
 });
 
 test("an entry of a kind that this version does not know stops the replica", async () => {
-  await refusal("UNSUPPORTED", () => stateWithFourRecords().apply(frame({ kind: EntryKind.progress })));
+  await refusal("UNSUPPORTED", () => stateWithFourRecords().apply(frame({ kind: EntryKind.transaction })));
 });
 
 test("a snapshot restores the state, and an empty one the beginning", () => {

@@ -10,6 +10,7 @@ import type { Readiness } from "../../src/rpc/health.js";
 import { PublicServer } from "../../src/rpc/server.js";
 import { createServer } from "../../src/rpc/wide-server.js";
 import { dial } from "../../src/wire/grpc-channel.js";
+import { FakeGroups } from "../support/fake-groups.js";
 import { FakeReplica } from "../support/fake-replica.js";
 import { FakeView } from "../support/fake-view.js";
 import { Stubs } from "../support/stubs.js";
@@ -82,6 +83,7 @@ export interface EdgeOptions {
 /** One broker with the real edges and data plane on a free port, over fake replicas and a fake view of the cluster. */
 export async function startEdge(context: TestContext, { nodeId = 1, limits = {}, inflightBytesMax = 8 * MIB, leaderWaitMsMax = 1_000 }: EdgeOptions = {}) {
   const view = new FakeView(nodeId);
+  const groups = new FakeGroups();
   const replicas = new Map<ReplicaSetId, FakeReplica>();
   const admin = new FakeAdmin();
   const readiness = new FakeReadiness();
@@ -96,6 +98,8 @@ export async function startEdge(context: TestContext, { nodeId = 1, limits = {},
     inflightBytesMax,
     fetchWaitersMax: 100,
     producers: { tableOf: (id) => replicas.get(id)?.producers, epochOf: () => undefined, producersMax: 1_000, expireMs: 60_000 },
+    groups,
+    progressOf: (id) => replicas.get(id)?.progress,
   });
   const edgeLimits = { ...defaultLimits, recordBytesMax: 64 * KIB, ...limits };
   const server = new PublicServer({
@@ -129,7 +133,7 @@ export async function startEdge(context: TestContext, { nodeId = 1, limits = {},
     view.setLeader(at, nodeId, 3);
     return replica;
   };
-  return { view, replicas, admin, readiness, dataPlane, server, stubs, lead };
+  return { view, groups, replicas, admin, readiness, dataPlane, server, stubs, lead };
 }
 
 /** Two brokers that know each other: broker 2 leads every partition of `orders`; broker 1 leads the metadata and nothing else. */

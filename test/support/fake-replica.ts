@@ -2,9 +2,11 @@ import { QuireError } from "../../src/base/errors.js";
 import { endOffsetOf, type Frame } from "../../src/base/frame.js";
 import { type LogIndex, logIndex, type Offset, offset, type ReplicaId, type ReplicaSetId, replicaId, type Term, term } from "../../src/base/ids.js";
 import { decodeProducersEntry } from "../../src/base/producers-entry.js";
+import { decodeProgressEntry } from "../../src/base/progress-entry.js";
 import type { RecordBatchHeader } from "../../src/base/record-batch.js";
 import { decodeTrimEntry } from "../../src/base/trim-entry.js";
 import { ProducerTable } from "../../src/broker/producer-table.js";
+import { ProgressTable } from "../../src/broker/progress-table.js";
 import type { Configuration, Role } from "../../src/consensus/types.js";
 import { type Committed, EntryKind, type LeaderHint, type Placed, type Proposal, type Replica } from "../../src/replica/types.js";
 import { batchOf, headerOf } from "./batches.js";
@@ -35,6 +37,7 @@ export class FakeReplica implements Replica {
   readonly frames: Frame[] = [];
   /** As a partition's state machine would have it. */
   readonly producers = new ProducerTable();
+  readonly progress = new ProgressTable();
   #dropped = 0;
   #waiting: { placed: Placed; done: (outcome: Committed | Error) => void }[] = [];
   #onDisk: (() => void)[] = [];
@@ -103,6 +106,7 @@ export class FakeReplica implements Replica {
     for (const { kind, batch, baseOffset, body } of this.frames.slice(this.commitIndex)) {
       if (kind === EntryKind.records && batch.producerId > 0) this.producers.wrote(batch, baseOffset);
       if (kind === EntryKind.producers) this.producers.passed(decodeProducersEntry(body));
+      if (kind === EntryKind.progress) this.progress.applied(decodeProgressEntry(body), baseOffset);
     }
     this.commitIndex = this.log.lastIndex;
     for (const frame of this.frames) if (frame.kind === EntryKind.trim) this.logStartOffset = decodeTrimEntry(frame.body);
