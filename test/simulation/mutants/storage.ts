@@ -45,5 +45,5 @@ export const storageMutants: readonly Mutant[] = [
     "test/storage",
     mutant("recovery takes bodies without their checksum", ["storage/segment-scan.js", "if (!isBodyIntact(", "if (false && !isBodyIntact("]),
   ),
-  leftTo("test/storage", mutant("what was truncated stays in the file", ["storage/group-commit.js", "await file.truncate(position);", ""])),
+  leftTo("test/storage/truncation.test.ts", mutant("what was truncated stays in the file", ["storage/group-commit.js", "await file.truncate(position);", ""])),
 ];
