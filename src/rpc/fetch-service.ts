@@ -7,6 +7,7 @@ import { fromStatus, toStatus } from "../wire/status.js";
 import { batchMessage } from "./batch-message.js";
 import type { CallContext } from "./call-context.js";
 import { answerOf, type Edge, leaderAfter, selfAsLeader } from "./edge.js";
+import { mapSome } from "./map-some.js";
 import { count, integer, integerOr, offsetField, partitionNumber, positionField, refuseField, topicName } from "./validate.js";
 
 /** Bytes of bodies in one answer; the rest of the response is for headers. */
@@ -91,17 +92,6 @@ async function answerQuery(edge: Edge, parsed: ParsedQuery, context: CallContext
     const error = answerOf(thrown, edge);
     return { offset: 0, leader: leaderAfter(error, edge.view, parsed), error: toStatus(error) };
   }
-}
-
-/** `map` over promises, `atATime` under way. */
-async function mapSome<T, U>(items: readonly T[], atATime: number, map: (item: T) => Promise<U>): Promise<U[]> {
-  const results: U[] = [];
-  let next = 0;
-  const work = async (): Promise<void> => {
-    for (let i = next++; i < items.length; i = next++) results[i] = await map(items[i] as T);
-  };
-  await Promise.all(Array.from({ length: Math.min(atATime, items.length) }, work));
-  return results;
 }
 
 /** Deadline of a fetch whose client set none: as long as it may wait, and the time of a metadata call. */

@@ -8,7 +8,7 @@ import { publicServerOptions } from "../wire/channel-options.js";
 import type { Empty } from "../wire/messages.js";
 import type { Handlers } from "../wire/method.js";
 import { protoRoot, publicProtoFiles } from "../wire/proto-root.js";
-import { adminService, clusterService, fetchService, produceService } from "../wire/services.js";
+import { adminService, clusterService, fetchService, groupService, produceService } from "../wire/services.js";
 import type { CreateServer, Dial, RpcServer } from "../wire/transport.js";
 import * as admin from "./admin-service.js";
 import { Append } from "./append.js";
@@ -17,6 +17,7 @@ import { getClusterDescription, getMetadata, openWatchMetadata } from "./cluster
 import type { Edge } from "./edge.js";
 import { FETCH_DEADLINE_MS, fetch, listOffsets } from "./fetch-service.js";
 import { Forwarder } from "./forward.js";
+import { commitOffsets, fetchOffsets } from "./group-progress.js";
 import { Health, type Readiness } from "./health.js";
 import { InitProducer } from "./init-producer.js";
 import { MetadataFeed } from "./metadata-feed.js";
@@ -122,6 +123,10 @@ export class PublicServer {
       Subscribe: (call) => openSubscribe(edge, this.#slots.subscribe, call),
       ListOffsets: on(reads(metadataMs), (request, context) => listOffsets(edge, request, context)),
     };
+    const groupHandlers: Partial<Handlers<typeof groupService>> = {
+      CommitOffsets: on(writes(appendMs), (request, context) => commitOffsets(edge, request, context)),
+      FetchOffsets: on(writes(appendMs), (request, context) => fetchOffsets(edge, request, context)),
+    };
     const clusterHandlers: Handlers<typeof clusterService> = {
       GetMetadata: on(reads(metadataMs), (request) => getMetadata(edge, request)),
       WatchMetadata: (call) => openWatchMetadata(edge, feed, this.#slots.watch, call),
@@ -138,12 +143,19 @@ export class PublicServer {
     };
     this.#server.addService(produceService, untyped(produceHandlers));
     this.#server.addService(fetchService, untyped(fetchHandlers));
+    this.#server.addService(groupService, untyped(groupHandlers));
     this.#server.addService(clusterService, untyped(clusterHandlers));
     this.#server.addService(adminService, untyped(adminHandlers));
   }
 }
 
-const SERVICE_NAMES = ["quire.v1.ProduceService", "quire.v1.FetchService", "quire.v1.ClusterService", "quire.v1.AdminService"] as const;
+const SERVICE_NAMES = [
+  "quire.v1.ProduceService",
+  "quire.v1.FetchService",
+  "quire.v1.GroupService",
+  "quire.v1.ClusterService",
+  "quire.v1.AdminService",
+] as const;
 
 const untyped = (handlers: object): UntypedServiceImplementation => handlers as UntypedServiceImplementation;
 

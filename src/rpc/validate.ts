@@ -2,7 +2,7 @@
 import { QuireError, type Reason } from "../base/errors.js";
 import { type NodeId, nodeId, type Offset, offset } from "../base/ids.js";
 import { limits } from "../base/limits.js";
-import { checkProducerName, checkTopicName } from "../base/names.js";
+import { checkGroupName, checkProducerName, checkTopicName } from "../base/names.js";
 import { Acks, type AcksName } from "../base/record-batch.js";
 import type { Position } from "../broker/types.js";
 import { NamedPosition, type PositionMessage } from "../wire/messages.js";
@@ -27,6 +27,19 @@ export const topicName = (name: string, field: string): string => checkedName(na
 
 /** @throws QuireError INVALID_NAME */
 export const producerName = (name: string, field: string): string => checkedName(name, field, checkProducerName);
+
+/** @throws QuireError INVALID_NAME */
+export const groupName = (name: string, field: string): string => checkedName(name, field, checkGroupName);
+
+const MEMBER_ID = /^[a-z0-9._-]+$/;
+
+/** What a consumer calls itself in its group: 1 to 64 of `a-z 0-9 . _ -`. */
+export function memberIdField(id: string, field: string): string {
+  if (id.length > limits.memberIdLength || !MEMBER_ID.test(id)) {
+    refuseField(field, `is ${JSON.stringify(id.slice(0, 100))}`, `use 1 to ${limits.memberIdLength} of a-z 0-9 . _ -; a random UUID does`);
+  }
+  return id;
+}
 
 function checkedName(name: string, field: string, check: (name: string) => void): string {
   try {
