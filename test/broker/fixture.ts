@@ -2,7 +2,7 @@ import type { ReplicaSetId } from "../../src/base/ids.js";
 import { MIB } from "../../src/base/limits.js";
 import { type DataPlaneOptions, LocalDataPlane } from "../../src/broker/data-plane.js";
 import { FakeClock } from "../support/fake-clock.js";
-import { FakeGroups } from "../support/fake-groups.js";
+import { FakeGroupsView } from "../support/fake-groups-view.js";
 import { FakeReplica } from "../support/fake-replica.js";
 import { FakeView } from "../support/fake-view.js";
 
@@ -16,7 +16,7 @@ export function fixture(change: Partial<DataPlaneOptions> = {}) {
   const [partition] = topic.assignments;
   if (partition === undefined) throw new Error("the topic has a partition");
   const replica = new FakeReplica(partition.replicaSetId);
-  const groups = new FakeGroups();
+  const groups = new FakeGroupsView();
   const replicas = new Map<ReplicaSetId, FakeReplica>([[partition.replicaSetId, replica]]);
   const dataPlane = new LocalDataPlane({
     view,

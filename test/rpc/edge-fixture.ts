@@ -10,7 +10,7 @@ import type { Readiness } from "../../src/rpc/health.js";
 import { PublicServer } from "../../src/rpc/server.js";
 import { createServer } from "../../src/rpc/wide-server.js";
 import { dial } from "../../src/wire/grpc-channel.js";
-import { FakeGroups } from "../support/fake-groups.js";
+import { FakeGroupsView } from "../support/fake-groups-view.js";
 import { FakeReplica } from "../support/fake-replica.js";
 import { FakeView } from "../support/fake-view.js";
 import { Stubs } from "../support/stubs.js";
@@ -83,7 +83,7 @@ export interface EdgeOptions {
 /** One broker with the real edges and data plane on a free port, over fake replicas and a fake view of the cluster. */
 export async function startEdge(context: TestContext, { nodeId = 1, limits = {}, inflightBytesMax = 8 * MIB, leaderWaitMsMax = 1_000 }: EdgeOptions = {}) {
   const view = new FakeView(nodeId);
-  const groups = new FakeGroups();
+  const groups = new FakeGroupsView();
   const replicas = new Map<ReplicaSetId, FakeReplica>();
   const admin = new FakeAdmin();
   const readiness = new FakeReadiness();
