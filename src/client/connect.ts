@@ -6,6 +6,11 @@ import type { CallLimits } from "./calls.js";
 import { loadCodec } from "./codecs.js";
 import { Compressor } from "./compressor.js";
 import { Connections, closedError } from "./connections.js";
+import type { ConsumeSubscription, ConsumeTopicsOptions } from "./consume/consume-options.js";
+import type { Consumer } from "./consume/consumer.js";
+import { Consumers, planOfMany } from "./consume/consumers.js";
+import type { Handler } from "./consume/handling.js";
+import { Groups } from "./groups.js";
 import { Metadata } from "./metadata.js";
 import { type ClientOptions, type ConnectOptions, checkNames, resolveOptions } from "./options.js";
 import { type ClientPorts, pause, systemPorts } from "./ports.js";
@@ -55,6 +60,8 @@ export class Quire implements AsyncDisposable {
   readonly #offsets: OffsetLookup;
   /** By topic: all `Topic` objects of one name write through one, so that order holds between them. */
   readonly #writers = new Map<string, TopicWriter>();
+  readonly #consumers: Consumers;
+  readonly #groups: Groups;
   readonly #closing = new AbortController();
   readonly #release: () => void;
   #closed: Promise<void> | undefined;
@@ -68,6 +75,16 @@ export class Quire implements AsyncDisposable {
     this.#producer = new Producer(options, ports, this.#metadata, this.#connections, compressor);
     this.#admin = new Admin(this.#metadata, options.adminTimeoutMs);
     this.#offsets = new OffsetLookup(this.#metadata, options, ports);
+    this.#groups = new Groups(this.#metadata, options.adminTimeoutMs);
+    const { signal: closing } = this.#closing;
+    this.#consumers = new Consumers({
+      options,
+      ports,
+      metadata: this.#metadata,
+      connections: this.#connections,
+      closing,
+      send: (topic, value, how) => this.topic<Uint8Array | undefined>(topic, { serializer: asTheyAre }).send(value, how),
+    });
     this.#release = ports.hold();
   }
 
@@ -99,7 +116,27 @@ export class Quire implements AsyncDisposable {
       writer: this.#writer(name),
       admin: this.#admin,
       offsets: this.#offsets,
+      consumers: this.#consumers,
     });
+  }
+
+  /**
+   * Consumes several topics, or all that fit a pattern, as a member of a group; see `Topic.consume`.
+   *
+   * @throws QuireError as `Topic.consume`
+   */
+  async consume<Value = unknown>(
+    group: string,
+    subscription: ConsumeSubscription,
+    handler: Handler<Value>,
+    options: ConsumeTopicsOptions<Value> = {},
+  ): Promise<Consumer> {
+    return await this.#consumers.begin(planOfMany(group, subscription, options), options.serializer ?? json<Value>(), handler);
+  }
+
+  /** Consumer groups: who is in them, how far they are; and moving their offsets. */
+  groups(): Groups {
+    return this.#groups;
   }
 
   /** All topics by name, or those whose name begins with `prefix`. */
@@ -119,8 +156,8 @@ export class Quire implements AsyncDisposable {
   }
 
   /**
-   * Takes no more sends, waits until those under way are answered (at most `timeoutMs`, default: as long as that takes, which
-   * `deliveryTimeoutMs` bounds), ends all readers, and leaves nothing behind. Called again, it waits for the same.
+   * Closes all consumers, each as its `close` does, then takes no more sends, waits until those under way are answered (at most `timeoutMs`, default: as long as
+   * that takes, which `deliveryTimeoutMs` bounds), ends all readers, and leaves nothing behind. Called again, it waits for the same.
    */
   close({ timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<void> {
     this.#closed ??= this.#close(timeoutMs);
@@ -132,6 +169,8 @@ export class Quire implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number | undefined): Promise<void> {
+    // Their handlers may still send.
+    await this.#consumers.close(timeoutMs);
     this.#producer.stop();
     const flushed = this.flush();
     if (timeoutMs === undefined) await flushed;
@@ -151,3 +190,6 @@ export class Quire implements AsyncDisposable {
     return writer;
   }
 }
+
+/** Bytes, and no bytes as a record without a value. */
+const asTheyAre: Serializer<Uint8Array | undefined> = { serialize: (value) => value, deserialize: (bytes) => bytes };

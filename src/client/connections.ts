@@ -11,13 +11,15 @@ export type Purpose = "control" | "write" | "read";
 /** A broker that cannot be connected to for so long is given up. A unary call has others to ask; a stream is for one leader. */
 const CONNECT_MS_MAX: Readonly<Record<Purpose, number>> = { control: 2_000, write: 5_000, read: 5_000 };
 
+export type ConnectionOptions = Pick<ClientOptions, "keepaliveTimeMs" | "keepaliveTimeoutMs">;
+
 export class Connections {
-  readonly #options: ClientOptions;
+  readonly #options: ConnectionOptions;
   readonly #ports: Pick<ClientPorts, "clock" | "dial">;
   readonly #channels = new Map<string, Channel>();
   #closed = false;
 
-  constructor(options: ClientOptions, ports: Pick<ClientPorts, "clock" | "dial">) {
+  constructor(options: ConnectionOptions, ports: Pick<ClientPorts, "clock" | "dial">) {
     this.#options = options;
     this.#ports = ports;
   }

@@ -41,7 +41,7 @@ export class Metadata {
     this.#ports = ports;
     this.#connections = connections;
     this.#closing = closing;
-    this.calls = new Calls(options, ports, connections, () => this.#addresses(), closing);
+    this.calls = new Calls(options, ports, connections, () => this.addresses(), closing);
     this.#turn = ports.random.below(options.brokers.length);
   }
 
@@ -92,7 +92,7 @@ export class Metadata {
   /** `nodeId` does not answer as it should: what it tells of the cluster is not worth waiting for either. */
   suspect(nodeId: number): void {
     const watched = this.#watched;
-    if (watched === undefined || this.cache.address(nodeId) !== watched.address || this.#addresses().length < 2) return;
+    if (watched === undefined || this.cache.address(nodeId) !== watched.address || this.addresses().length < 2) return;
     watched.stop(new QuireError("BROKER_UNREACHABLE", `broker ${nodeId} at ${watched.address} is suspected`));
   }
 
@@ -103,7 +103,7 @@ export class Metadata {
   askElsewhere(): void {
     const nowMs = this.#ports.clock.monotonicMs();
     const { stallMs } = this.#options;
-    const brokers = this.#addresses().length;
+    const brokers = this.addresses().length;
     const { count, atMs } = this.#asked;
     const askedAllMs = ASKED_ALL_FACTOR * stallMs;
     if (this.#watched === undefined || brokers < 2 || nowMs - atMs < (count < brokers ? stallMs : askedAllMs)) return;
@@ -135,7 +135,7 @@ export class Metadata {
   async #run(gotSnapshot: () => void, failed: (error: QuireError) => void): Promise<void> {
     const { clock, random } = this.#ports;
     for (let failures = 0; !this.#closing.aborted; ) {
-      const addresses = this.#addresses();
+      const addresses = this.addresses();
       const address = addresses[this.#turn % addresses.length] as string;
       try {
         await this.#watch(address, () => {
@@ -199,12 +199,12 @@ export class Metadata {
   }
 
   #changed(): void {
-    this.#connections.retain(new Set(this.#addresses()));
+    this.#connections.retain(new Set(this.addresses()));
     for (const listener of this.#listeners) listener();
   }
 
   /** Brokers as the cluster names them, those believed alive first, then the list that the user gave. */
-  #addresses(): readonly string[] {
+  addresses(): readonly string[] {
     return [...new Set([...this.cache.brokers().map((broker) => broker.address), ...this.#options.brokers])];
   }
 

@@ -8,7 +8,7 @@ import type { Logger } from "../base/ports.js";
 import { Acks, type AcksName, Compression, type CompressionName } from "../base/record-batch.js";
 import { silentLogger } from "../base/silent-logger.js";
 
-interface NumberOption {
+export interface NumberOption {
   readonly value: number;
   readonly min: number;
   readonly max: number;
@@ -144,7 +144,8 @@ export function refuse(field: string, message: string): never {
   throw new QuireError("INVALID_SETTING", message, { details: { option: field }, fields: [{ field, description: message }] });
 }
 
-function checkNumber(name: string, value: unknown, { min, max }: NumberOption): number {
+/** @throws QuireError INVALID_SETTING */
+export function checkNumber(name: string, value: unknown, { min, max }: NumberOption): number {
   if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
   return refuse(name, `${name} is ${String(value)}; use a whole number from ${min} to ${max}`);
 }

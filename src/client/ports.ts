@@ -3,6 +3,8 @@ import type { Clock, Random } from "../base/ports.js";
 import { holdProcess, systemClock, systemRandom } from "../base/system-ports.js";
 import { dial } from "../wire/grpc-channel.js";
 import type { Dial } from "../wire/transport.js";
+import type { StartMembershipHost } from "./consume/membership-messages.js";
+import { workerHost } from "./consume/worker-host.js";
 
 /** What differs between a real run and a test. */
 export interface ClientPorts {
@@ -11,9 +13,11 @@ export interface ClientPorts {
   readonly dial: Dial;
   /** Keeps the process alive until the returned function is called. */
   readonly hold: () => () => void;
+  /** Where memberships of consumer groups are kept up; default: inline, beside everything else. */
+  readonly startMembershipHost?: StartMembershipHost;
 }
 
-export const systemPorts: ClientPorts = { clock: systemClock, random: systemRandom, dial, hold: holdProcess };
+export const systemPorts: ClientPorts = { clock: systemClock, random: systemRandom, dial, hold: holdProcess, startMembershipHost: workerHost };
 
 /** Resolves after `delayMs`, or at once when `signal` is or becomes aborted. */
 export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {

@@ -33,6 +33,8 @@ interface Position {
   /** Since when no leader serves it; 0 while one does. */
   leaderlessMs: number;
   done: boolean;
+  /** Not to be subscribed for now. */
+  held: boolean;
 }
 
 interface BrokerLink {
@@ -114,11 +116,41 @@ export class ReadSession {
     return this.#arrived.shift();
   }
 
-  /** The consumer is done with the batch: as many bytes may come again. */
+  /** The consumer is done with the batch, or keeps it on its own account: as many bytes may come again. */
   taken({ batch, stream, generation }: Arrived): void {
     this.#arrivedBytes -= batch.body.length;
     stream.taken(batch.body.length, generation);
     this.#schedule();
+  }
+
+  /** Reads one more partition. */
+  add(partition: number, at: PositionMessage): void {
+    this.remove(partition);
+    this.#addPosition(partition, at);
+    this.#schedule();
+  }
+
+  /** Reads it no more. What arrived of it and was not shifted is dropped. */
+  remove(partition: number): void {
+    const position = this.#positions.get(partition);
+    if (position === undefined) return;
+    this.#finish(position);
+    this.#positions.delete(partition);
+    const dropped = this.#arrived.filter((arrived) => arrived.partition === partition);
+    if (dropped.length === 0) return;
+    this.#arrived = this.#arrived.filter((arrived) => arrived.partition !== partition);
+    for (const arrived of dropped) this.taken(arrived);
+  }
+
+  /** Stops reading a partition where it is, or goes on there. What is on its way when it stops comes again. */
+  hold(partition: number, held: boolean): void {
+    const position = this.#positions.get(partition);
+    if (position === undefined || position.held === held || position.done) return;
+    position.held = held;
+    if (held && position.link !== undefined) {
+      position.link.stream.remove(position.subscriptionId);
+      this.#detach(position);
+    } else if (!held) this.#schedule();
   }
 
   close(): void {
@@ -147,6 +179,7 @@ export class ReadSession {
       resumeMs: 0,
       leaderlessMs: 0,
       done: next >= to,
+      held: false,
     });
   }
 
@@ -165,7 +198,7 @@ export class ReadSession {
     const nowMs = this.#ports.clock.monotonicMs();
     let wakeMs = Number.POSITIVE_INFINITY;
     for (const position of this.#positions.values()) {
-      if (position.done) continue;
+      if (position.done || position.held) continue;
       this.#leaveOldLeader(position);
       if (position.link === undefined) wakeMs = Math.min(wakeMs, this.#subscribe(position, nowMs));
     }
@@ -271,6 +304,8 @@ export class ReadSession {
     if (leader !== null) this.#hint(position, leader);
     const error = status === null ? new QuireError("SHUTTING_DOWN", `broker at ${from} ended the subscription`) : fromStatus(status);
     if (error.reason === "OFFSET_OUT_OF_RANGE" && this.#plan.outOfRange !== "error") {
+      const { topic, outOfRange } = this.#plan;
+      this.#options.logger.warn({ topic, partition: position.partition, offset: position.next, outOfRange, error }, "records are gone: going on without them");
       position.at = this.#plan.outOfRange === "earliest" ? earliest : latest;
       position.next = 0;
     } else if (!mayRetryRead(error)) {
@@ -327,7 +362,8 @@ export class ReadSession {
 
   #lookForLeader(position: Position, nowMs: number): void {
     // A consumer that does not take keeps streams closed by itself.
-    const isServed = position.done || (position.link !== undefined && position.failures === 0) || this.#arrivedBytes >= this.#options.readAheadBytes;
+    const isServed =
+      position.done || position.held || (position.link !== undefined && position.failures === 0) || this.#arrivedBytes >= this.#options.readAheadBytes;
     if (isServed) position.leaderlessMs = 0;
     else if (position.leaderlessMs === 0) position.leaderlessMs = nowMs;
     else if (nowMs - position.leaderlessMs >= this.#options.stallMs) this.#metadata.askElsewhere();

@@ -2,10 +2,16 @@ import type { Clock } from "../base/ports.js";
 import { NamedPosition, type PositionMessage } from "../wire/messages.js";
 import type { Admin, CreateTopicOptions, PartitionDescription, TopicDescription, UpdateTopicOptions } from "./admin.js";
 import type { CallLimits } from "./calls.js";
+import type { ConsumeEachOptions, ConsumeOptions } from "./consume/consume-options.js";
+import type { Consumer } from "./consume/consumer.js";
+import { type Consumers, planOf, planOfLoop } from "./consume/consumers.js";
+import type { Handler } from "./consume/handling.js";
+import { recordLoop } from "./consume/record-loop.js";
 import { abortable } from "./ports.js";
 import type { ReadOptions } from "./read-options.js";
 import type { OffsetLookup } from "./read-positions.js";
 import { Reader, type ReaderParts } from "./reader.js";
+import type { ReceivedRecord } from "./record.js";
 import {
   BulkCompletion,
   bulkRequest,
@@ -27,6 +33,7 @@ export interface TopicParts<Value> extends ReaderParts<Value> {
   readonly writer: TopicWriter;
   readonly admin: Admin;
   readonly offsets: OffsetLookup;
+  readonly consumers: Consumers;
 }
 
 /** One topic, its values being of type `Value`: what it takes and what it gives. Making one asks no broker. */
@@ -87,6 +94,33 @@ export class Topic<Value> {
    */
   read(options: ReadOptions = {}): Reader<Value> {
     return new Reader(this.#parts, options);
+  }
+
+  /**
+   * Reads the topic as a member of a consumer group: its partitions are shared among all members, each record goes to one of them, and what the group has processed
+   * is kept by the brokers. Resolves when the group has taken the consumer in. The handler gets one record of a partition at a time, in order, and
+   * those of different partitions side by side; when what it returns is settled the record is processed, and committed before long.
+   *
+   * A handler that throws is called again (`retries`); then `onFailure` decides. It may take its time, and may block the event loop: only one that comes to no end
+   * for `progressTimeoutMs` loses its partitions. Look at the consumer's `done`.
+   *
+   * @throws QuireError INVALID_NAME, INVALID_SETTING, TOPIC_NOT_FOUND, INCONSISTENT_GROUP, DEADLINE (not taken in within `adminTimeoutMs`)
+   */
+  async consume(group: string, handler: Handler<Value>, options: ConsumeOptions = {}): Promise<Consumer> {
+    const { consumers, serializer } = this.#parts;
+    return await consumers.begin(planOf(group, this.name, options), serializer, handler);
+  }
+
+  /**
+   * The same as a loop, one record at a time of all partitions: asking for the next one says that the one before is processed. Leaving the loop leaves the group; the record
+   * it was left with is not processed, and comes again.
+   *
+   * @throws QuireError as `consume`, and what ends the consumer
+   */
+  consumeEach(group: string, options: ConsumeEachOptions = {}): AsyncGenerator<ReceivedRecord<Value>, undefined> {
+    const { consumers, serializer } = this.#parts;
+    const plan = planOfLoop(group, this.name, options);
+    return recordLoop((handler) => consumers.begin(plan, serializer, handler), options.signal);
   }
 
   /**

@@ -4,7 +4,7 @@ import { QuireError } from "../../src/base/errors.js";
 import type { MetadataMessage, TopicMessage, WatchMetadataResponse } from "../../src/wire/admin-messages.js";
 import type { Init, OffsetAnswer, ProduceBatch, ProduceResponse, ProduceResult, RecordBatch, StatusMessage } from "../../src/wire/messages.js";
 import type { Handlers } from "../../src/wire/method.js";
-import { adminService, clusterService, fetchService, produceService } from "../../src/wire/services.js";
+import { adminService, clusterService, fetchService, groupService, produceService } from "../../src/wire/services.js";
 import { fromStatus, toServiceError, toStatus } from "../../src/wire/status.js";
 import { FakeCluster, type FakeNode, offsetOf } from "./fake-cluster.js";
 import { FakeSubscriptions } from "./fake-subscriptions.js";
@@ -57,6 +57,7 @@ class FakeBroker implements FakeNode {
       Subscribe: (call: Parameters<Handlers<typeof fetchService>["Subscribe"]>[0]) => new FakeSubscriptions(broker, call),
       ListOffsets: broker.#listOffsets,
     });
+    add(groupService, broker.#groupHandlers());
     const port = await new Promise<number>((resolve, reject) => {
       broker.#server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) => (error === null ? resolve(bound) : reject(error)));
     });
@@ -196,6 +197,15 @@ class FakeBroker implements FakeNode {
         cluster.changed();
         return {};
       }),
+    };
+  }
+
+  #groupHandlers(): Pick<Handlers<typeof groupService>, "Join" | "CommitOffsets" | "FetchOffsets"> {
+    const { groups } = this.cluster;
+    return {
+      Join: (call) => groups.join(this, call),
+      CommitOffsets: (call, callback) => void groups.commit(this, call.request).then((answers) => callback(null, { answers })),
+      FetchOffsets: (call, callback) => callback(null, { answers: groups.fetch(call.request) }),
     };
   }
 

@@ -3,6 +3,7 @@ import { QuireError } from "../../src/base/errors.js";
 import type { BrokerMetadata, MetadataMessage, TopicMetadata } from "../../src/wire/admin-messages.js";
 import { NamedPosition, type PartitionLeaderMessage, type PositionMessage, type ProduceBatch, type RecordBatch } from "../../src/wire/messages.js";
 import { RecordsCursor } from "../../src/wire/records-codec.js";
+import { FakeGroups } from "./fake-groups.js";
 import type { TcpProxy } from "./tcp-proxy.js";
 
 /** One broker as the others see it. */
@@ -55,6 +56,7 @@ export type Misbehaviour = QuireError | "swallow" | "drop" | "append-and-drop" |
 
 export class FakeCluster {
   readonly brokers: FakeNode[] = [];
+  readonly groups = new FakeGroups(this);
   readonly topics = new Map<string, { readonly topicId: string; readonly partitions: FakePartition[]; batchBytesMax: number }>();
   readonly watchers = new Set<() => void>();
   /** Consulted for each batch; may delay its answer. */

@@ -1,79 +1,240 @@
-import { nodeId, type ReplicaSetId } from "../../src/base/ids.js";
-import type { GroupInfo, GroupMemberInfo, GroupOwner, GroupsView } from "../../src/cluster/group-info.js";
+/** Consumer groups of a fake cluster: one coordinator at a time, generations that rise, offsets in a map. What the client's consumers are tested against. */
+import { QuireError } from "../../src/base/errors.js";
+import type {
+  CommitAnswer,
+  CommitOffsetsRequest,
+  FetchOffsetsRequest,
+  JoinEnter,
+  JoinRequest,
+  OffsetFetchAnswer,
+  OwnedPartitionMessage,
+} from "../../src/wire/group-messages.js";
+import type { Init } from "../../src/wire/messages.js";
+import type { Handlers } from "../../src/wire/method.js";
+import type { groupService } from "../../src/wire/services.js";
+import { toServiceError, toStatus } from "../../src/wire/status.js";
+import type { FakeCluster, FakeNode } from "./fake-cluster.js";
 
-const memberOf = (memberId: string): GroupMemberInfo => ({
-  memberId,
-  instanceId: "",
-  clientId: "",
-  sessionTimeoutMs: 10_000,
-  topics: ["orders"],
-  pattern: "",
-});
+type JoinCall = Parameters<Handlers<typeof groupService>["Join"]>[0];
 
-/** The metadata's consumer groups, as a test sets them. Changes are told at once. */
-export class FakeGroups implements GroupsView {
-  newestGeneration = 0;
-  readonly watchers = new Set<(names: readonly string[]) => void>();
-  readonly #groups = new Map<string, GroupInfo>();
+interface FakeMember {
+  readonly enter: JoinEnter;
+  call: JoinCall | undefined;
+  holding: Set<string>;
+  version: number;
+  heartbeats: number;
+  expiry: NodeJS.Timeout | undefined;
+}
 
-  /** Gives a partition to a member, in the next generation; without a member, takes it from whoever has it. The group is begun if need be. */
-  own(name: string, replicaSetId: ReplicaSetId, memberId?: string): number {
-    const before = this.#groups.get(name);
-    const begunAfter = before?.begunAfter ?? this.newestGeneration;
-    const owners = new Map<ReplicaSetId, GroupOwner>(before?.owners);
-    if (memberId === undefined) owners.delete(replicaSetId);
-    else {
-      this.newestGeneration += 1;
-      owners.set(replicaSetId, { memberId, generation: this.newestGeneration });
+interface FakeGroup {
+  readonly members: Map<string, FakeMember>;
+  readonly owners: Map<string, { readonly memberId: string; readonly generation: number }>;
+  readonly offsets: Map<string, { offset?: number; generation: number }>;
+}
+
+export interface CommitSeen {
+  readonly nodeId: number;
+  readonly memberId: string;
+  readonly place: string;
+  readonly generation: number;
+  readonly offset: number;
+}
+
+export class FakeGroups {
+  readonly #cluster: FakeCluster;
+  readonly #groups = new Map<string, FakeGroup>();
+  readonly commits: CommitSeen[] = [];
+  readonly entered: JoinEnter[] = [];
+  requests = 0;
+  coordinator = 1;
+  heartbeatMs = 20;
+  /** Refuses a commit, or delays it. */
+  onCommit: (commit: CommitSeen) => QuireError | undefined | Promise<QuireError | undefined> = () => undefined;
+  /** Refuses who enters. */
+  onEnter: (enter: JoinEnter) => QuireError | undefined = () => undefined;
+  #generation = 0;
+
+  constructor(cluster: FakeCluster) {
+    this.#cluster = cluster;
+  }
+
+  group(name: string): FakeGroup {
+    let group = this.#groups.get(name);
+    if (group === undefined) {
+      group = { members: new Map(), owners: new Map(), offsets: new Map() };
+      this.#groups.set(name, group);
     }
-    const ids = new Set([...owners.values()].map((owner) => owner.memberId));
-    this.#set({ ...groupOf(name, begunAfter), owners, generation: this.newestGeneration, members: new Map([...ids].map((id) => [id, memberOf(id)])) });
-    return this.newestGeneration;
+    return group;
   }
 
-  /** Nobody is left; a reset has this generation. */
-  empty(name: string): number {
-    this.newestGeneration += 1;
-    this.#set({ ...groupOf(name, this.#groups.get(name)?.begunAfter ?? this.newestGeneration - 1), generation: this.newestGeneration, emptySinceMs: 1 });
-    return this.newestGeneration;
+  committed(name: string, place: string): number | undefined {
+    return this.group(name).offsets.get(place)?.offset;
   }
 
-  delete(name: string): void {
-    this.#groups.delete(name);
-    this.#tell(name);
+  /** Every member is told of it by its stream's end. */
+  moveCoordinator(nodeId: number): void {
+    this.coordinator = nodeId;
+    for (const { members } of this.#groups.values()) for (const member of members.values()) this.#refuse(member.call, this.#notCoordinator());
   }
 
-  group(name: string): GroupInfo | undefined {
-    return this.#groups.get(name);
+  /** As if it had been silent for too long. */
+  fence(name: string, memberId: string): void {
+    const call = this.group(name).members.get(memberId)?.call;
+    this.#remove(name, memberId);
+    this.#refuse(call, new QuireError("MEMBER_FENCED", `member ${memberId} was silent for too long`));
   }
 
-  groups(): readonly GroupInfo[] {
-    return [...this.#groups.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  /** Somebody else owns it from now on, and has begun. */
+  steal(name: string, place: string): void {
+    const generation = ++this.#generation;
+    const group = this.group(name);
+    group.owners.set(place, { memberId: "thief", generation });
+    group.offsets.set(place, { ...group.offsets.get(place), generation });
   }
 
-  watchGroups(changed: (names: readonly string[]) => void): () => void {
-    this.watchers.add(changed);
-    return () => this.watchers.delete(changed);
+  join(node: FakeNode, call: JoinCall): void {
+    let me: { readonly group: string; readonly memberId: string } | undefined;
+    call.on("error", () => {});
+    call.on("data", (request: JoinRequest) => {
+      if (request.step === "enter") {
+        if (this.coordinator !== node.nodeId) return this.#refuse(call, this.#notCoordinator());
+        const refusal = this.onEnter(request.enter);
+        if (refusal !== undefined) return this.#refuse(call, refusal);
+        me = request.enter;
+        return this.#enter(request.enter, call);
+      }
+      const member = me === undefined ? undefined : this.group(me.group).members.get(me.memberId);
+      if (me === undefined || member?.call !== call) return;
+      if (request.step === "heartbeat") member.heartbeats += 1;
+      if (request.step === "holding") this.#hold(me.group, me.memberId, member, request.holding.partitions);
+      if (request.step !== "leave") return;
+      this.#remove(me.group, me.memberId);
+      call.end();
+    });
+    const gone = (): void => {
+      const member = me === undefined ? undefined : this.group(me.group).members.get(me.memberId);
+      if (me === undefined || member?.call !== call) return;
+      const { group, memberId } = me;
+      member.call = undefined;
+      member.expiry = setTimeout(() => this.#remove(group, memberId), member.enter.sessionTimeoutMs);
+      member.expiry.unref();
+    };
+    call.on("cancelled", gone);
+    call.on("end", gone);
   }
 
-  #set(group: GroupInfo): void {
-    this.#groups.set(group.name, { ...group, version: (this.#groups.get(group.name)?.version ?? 0) + 1 });
-    this.#tell(group.name);
+  async commit(node: FakeNode, { group: name, memberId, commits }: CommitOffsetsRequest): Promise<Init<CommitAnswer>[]> {
+    this.requests += 1;
+    const answers: Init<CommitAnswer>[] = [];
+    for (const { topic, partition, generation, offset } of commits) {
+      const place = `${topic}/${partition}`;
+      const seen = { nodeId: node.nodeId, memberId, place, generation, offset };
+      const refusal = (await this.onCommit(seen)) ?? this.#checkOwner(name, place, memberId, generation);
+      this.commits.push(seen);
+      if (refusal !== undefined) {
+        answers.push({ error: toStatus(refusal), leader: this.#cluster.hint(topic, partition) });
+        continue;
+      }
+      const known = this.group(name).offsets.get(place);
+      const now = Math.max(known?.offset ?? 0, offset);
+      this.group(name).offsets.set(place, { offset: now, generation });
+      answers.push({ offset: now, leader: this.#cluster.hint(topic, partition) });
+    }
+    return answers;
   }
 
-  #tell(name: string): void {
-    for (const changed of [...this.watchers]) changed([name]);
+  fetch({ group: name, memberId, fetches }: FetchOffsetsRequest): Init<OffsetFetchAnswer>[] {
+    return fetches.map(({ topic, partition, generation }) => {
+      const place = `${topic}/${partition}`;
+      const refusal = generation === 0 ? undefined : this.#checkOwner(name, place, memberId, generation);
+      if (refusal !== undefined) return { error: toStatus(refusal) };
+      const known = this.group(name).offsets.get(place);
+      const { logStart, nextOffset } = this.#cluster.partition(topic, partition);
+      if (generation > 0) this.group(name).offsets.set(place, { ...known, generation });
+      const offset = known?.offset === undefined ? {} : { offset: known.offset };
+      return { ...offset, generation, logStartOffset: logStart, highWatermark: nextOffset, leader: this.#cluster.hint(topic, partition) };
+    });
+  }
+
+  #checkOwner(name: string, place: string, memberId: string, generation: number): QuireError | undefined {
+    const { owners, offsets } = this.group(name);
+    if (generation < (offsets.get(place)?.generation ?? 0)) return new QuireError("STALE_GENERATION", `${place} has a newer owner than ${generation}`);
+    const owner = owners.get(place);
+    if (owner?.memberId === memberId && owner.generation === generation) return undefined;
+    return new QuireError("PARTITION_NOT_OWNED", `${place} is not ${memberId}'s`);
+  }
+
+  #enter(enter: JoinEnter, call: JoinCall): void {
+    this.entered.push(enter);
+    const { members } = this.group(enter.group);
+    for (const [memberId, other] of members) {
+      if (enter.instanceId === "" || other.enter.instanceId !== enter.instanceId || memberId === enter.memberId) continue;
+      this.#remove(enter.group, memberId);
+      this.#refuse(other.call, new QuireError("MEMBER_FENCED", `instance ${enter.instanceId} was taken over`));
+    }
+    const known = members.get(enter.memberId);
+    clearTimeout(known?.expiry);
+    const holding = new Set(known === undefined ? [] : enter.holding.map(placeOf));
+    members.set(enter.memberId, { enter, call, holding, version: known?.version ?? 0, heartbeats: 0, expiry: undefined });
+    call.write({
+      step: "entered",
+      entered: { heartbeatIntervalMs: this.heartbeatMs, sessionTimeoutMs: enter.sessionTimeoutMs, strategy: 2, coordinatorNodeId: this.coordinator },
+    });
+    const heartbeat = setInterval(() => call.write({ step: "heartbeat", heartbeat: {} }), this.heartbeatMs);
+    call.on("cancelled", () => clearInterval(heartbeat));
+    call.on("close", () => clearInterval(heartbeat));
+    this.rebalance(enter.group);
+  }
+
+  #hold(name: string, memberId: string, member: FakeMember, partitions: readonly OwnedPartitionMessage[]): void {
+    const before = member.holding;
+    member.holding = new Set(partitions.map(placeOf));
+    const { owners } = this.group(name);
+    for (const place of before) if (!member.holding.has(place) && owners.get(place)?.memberId === memberId) owners.delete(place);
+    this.rebalance(name);
+  }
+
+  #remove(name: string, memberId: string): void {
+    const { members, owners } = this.group(name);
+    clearTimeout(members.get(memberId)?.expiry);
+    members.delete(memberId);
+    for (const [place, owner] of owners) if (owner.memberId === memberId) owners.delete(place);
+    this.rebalance(name);
+  }
+
+  /** Who shall own what: round the members, in the order in which they came. */
+  rebalance(name: string): void {
+    const { members, owners } = this.group(name);
+    const ids = [...members.keys()];
+    const topics = new Set([...members.values()].flatMap(({ enter }) => enter.topics));
+    const places = [...topics].flatMap((topic) => (this.#cluster.topics.get(topic)?.partitions ?? []).map((_, partition) => `${topic}/${partition}`));
+    const targets = new Map(places.map((place, at) => [place, ids[at % ids.length]]));
+    const generation = this.#generation + 1;
+    for (const place of places) {
+      const target = targets.get(place);
+      if (owners.has(place) || target === undefined) continue;
+      this.#generation = generation;
+      owners.set(place, { memberId: target, generation });
+    }
+    for (const [memberId, member] of members) {
+      const partitions = places
+        .filter((place) => owners.get(place)?.memberId === memberId && targets.get(place) === memberId)
+        .map((place) => ({ topic: place.split("/")[0] ?? "", partition: Number(place.split("/")[1]), generation: owners.get(place)?.generation ?? 0 }));
+      member.version += 1;
+      member.call?.write({ step: "assignment", assignment: { version: member.version, partitions } });
+    }
+  }
+
+  #notCoordinator(): QuireError {
+    const coordinatorAddress = this.#cluster.broker(this.coordinator).address;
+    return new QuireError("NOT_COORDINATOR", `broker ${this.coordinator} coordinates the group`, {
+      details: { coordinatorNodeId: this.coordinator, coordinatorAddress },
+    });
+  }
+
+  #refuse(call: JoinCall | undefined, error: QuireError): void {
+    call?.emit("error", toServiceError(error));
   }
 }
 
-const groupOf = (name: string, begunAfter: number): GroupInfo => ({
-  name,
-  begunAfter,
-  version: 1,
-  generation: 0,
-  coordinator: nodeId(1),
-  strategy: "uniform",
-  members: new Map(),
-  owners: new Map(),
-  emptySinceMs: 0,
-});
+const placeOf = ({ topic, partition }: OwnedPartitionMessage): string => `${topic}/${partition}`;
