@@ -129,14 +129,15 @@ export class ConsumerGroups {
   }
 }
 
-function bytesOf({ members, owners }: GroupInfo): number {
+function bytesOf({ members, owners, topics }: GroupInfo): number {
   let bytes = GROUP_BYTES + owners.size * OWNER_BYTES;
+  for (const topic of topics) bytes += topic.length + 3;
   for (const member of members.values()) bytes += bytesOfMember(member);
   return bytes;
 }
 
 /** Of a member as it stands in a command. */
-export function bytesOfMember(member: GroupMemberInfo): number {
+function bytesOfMember(member: GroupMemberInfo): number {
   let bytes = memberBytes.get(member);
   if (bytes !== undefined) return bytes;
   bytes = MEMBER_BYTES + member.memberId.length + member.instanceId.length + member.clientId.length + member.pattern.length;

@@ -38,6 +38,7 @@ export function applyGroupChange(before: GroupInfo | undefined, change: GroupCha
     strategy: change.strategy,
     members,
     owners,
+    topics: topicsOf(before, change),
     emptySinceMs: emptySince(before, members.size, change),
   };
 }
@@ -91,6 +92,11 @@ function give(
 
 function releaseOf(owners: Map<ReplicaSetId, GroupOwner>, isReleased: (owner: GroupOwner) => boolean): void {
   for (const [id, owner] of owners) if (isReleased(owner)) owners.delete(id);
+}
+
+function topicsOf(before: GroupInfo | undefined, { topics = [] }: GroupChange): readonly string[] {
+  if (topics.length === 0) return before?.topics ?? [];
+  return [...new Set([...(before?.topics ?? []), ...topics])].slice(-limits.topicsPerSubscription);
 }
 
 function emptySince(before: GroupInfo | undefined, members: number, { nowMs, newGeneration }: GroupChange): number {

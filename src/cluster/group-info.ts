@@ -41,6 +41,8 @@ export interface GroupInfo {
   readonly members: ReadonlyMap<string, GroupMemberInfo>;
   /** By replica set, since names of topics come again. Whoever stands here may be at work on it: nobody else gets it before it is released. */
   readonly owners: ReadonlyMap<ReplicaSetId, GroupOwner>;
+  /** Names of topics that members of it own or owned partitions of, or whose offsets were set: where its progress is. The newest `limits.topicsPerSubscription`. */
+  readonly topics: readonly string[];
   /** Since when it has had no members, milliseconds since 1970 by the clock of the broker that saw it; 0 while it has some. */
   readonly emptySinceMs: number;
 }
@@ -64,6 +66,8 @@ export interface GroupChange {
   readonly entered?: readonly GroupMemberInfo[];
   /** Partitions that nobody owns, and their new owners. All that one change gives out has the same new generation. */
   readonly assigned?: readonly (readonly [memberId: string, replicaSets: readonly ReplicaSetId[]])[];
+  /** Added to the group's. */
+  readonly topics?: readonly string[];
   /** Take a new generation although nothing is assigned: for a reset of offsets, while there are no members. */
   readonly newGeneration?: boolean;
 }

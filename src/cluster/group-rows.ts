@@ -12,6 +12,7 @@ interface GroupRow {
   readonly coordinator: NodeId;
   readonly strategy: AssignmentStrategy;
   readonly emptySinceMs: number;
+  readonly topics: readonly string[];
   /** Each once: members of a group mostly have the same. */
   readonly subscriptions: readonly (readonly [topics: readonly string[], pattern: string])[];
   readonly members: readonly MemberRow[];

@@ -38,6 +38,9 @@ export class ControllerGroups implements GroupsAdmin {
     if (this.#mayBeHere) return local.changeGroup(change, before);
     const command = encodeCommand({ kind: "change-group", change });
     const { generation, begunAfter } = await this.#call(peerService.ChangeGroup, { command });
+    if (before !== undefined && before.begunAfter !== begunAfter) {
+      throw new QuireError("WRITE_OUTCOME_UNKNOWN", `group ${change.group} was deleted and begun anew at the same time; look at it and try again`);
+    }
     // The controller has checked it; the rest follows. Before a group's first generation, what it was begun after tells the next one.
     return applyGroupChange(before, change, { generation: before === undefined ? begunAfter + 1 : generation, exists: (id) => id > replicaSetId(0) });
   }

@@ -75,5 +75,6 @@ const groupOf = (name: string, begunAfter: number): GroupInfo => ({
   strategy: "uniform",
   members: new Map(),
   owners: new Map(),
+  topics: [],
   emptySinceMs: 0,
 });
