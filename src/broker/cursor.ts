@@ -6,6 +6,9 @@ import type { TopicPartition } from "../cluster/view.js";
 import { EntryKind, type Replica } from "../replica/types.js";
 import { earliestOffset, type PartitionKeeper } from "./partition-keeper.js";
 
+/** Entries passed in one read after which the place of the next record is looked up. */
+const PASSED_MAX = 100;
+
 /**
  * A place in a partition from which committed batches are read forwards. Every read asks anew whether this broker may
  * serve, so a cursor outlives elections. The tail comes from memory in the same turn, the rest from disk.
@@ -75,8 +78,9 @@ export class Cursor {
       const frames = replica.log.readCached(from, through, bytesMax) ?? (await this.#readDisk(replica, from, through, bytesMax));
       if (frames === undefined || seeks !== this.#seeks) continue;
       const taken = this.#take(frames, replica.highWatermark, bytesMax, atLeastOne);
-      // Entries without records, or before the position, were passed: go on behind them.
       if (taken.length > 0 || this.#index === from) return taken;
+      // Entries without records, or before the position, were passed: go on behind them. Consumer groups may have left a million of them: then look up where records go on.
+      if (frames.length >= PASSED_MAX) this.#index = undefined;
     }
   }
 

@@ -356,7 +356,7 @@ export class LocalReplica implements Replica {
 
   #checkpoint(): void {
     this.#saveSnapshot();
-    if (this.#parts.cutPolicy === "state") this.#snapshots.cutBefore(this.#applier.nextOffset, this.appliedIndex);
+    this.#snapshots.cutBefore(this.#parts.cutPolicy === "state" ? this.#applier.nextOffset : this.logStartOffset, this.appliedIndex);
   }
 
   async #install(meta: SnapshotMeta, payload: SnapshotPayload): Promise<void> {

@@ -75,7 +75,10 @@ export class Snapshots {
     });
   }
 
-  /** Drops the segments that hold nothing at or above `start`; the cut is each replica's own, the start is not. */
+  /**
+   * Drops the segments that hold nothing at or above `start`; the cut is each replica's own, the start is not. Asked for at every checkpoint, too: segments may hold no
+   * records at all, and what consumer groups say must not fill the disk while no records come and go.
+   */
   cutBefore(start: Offset, appliedIndex: LogIndex): void {
     const whole = this.#options.log.segments().findLast((segment) => segment.endOffset <= start && segment.last.index <= appliedIndex);
     if (whole !== undefined) this.#cut(whole.last.index);

@@ -62,7 +62,7 @@ export interface Log {
    */
   read(from: LogIndex, through: LogIndex, bytesMax: number): Promise<Frame[]>;
 
-  /** Index of the frame that holds `offset`, or of the first records frame after it. `startOffset <= offset < endOffset`. */
+  /** Index of the frame that holds `offset`, which is below `endOffset`. @throws QuireError OFFSET_OUT_OF_RANGE when it was dropped, perhaps meanwhile; LOG_CORRUPT */
   indexOfOffset(offset: Offset): Promise<LogIndex>;
 
   /** First record batch whose max timestamp is at or after `timestampMs`, or undefined: its index and base offset. */

@@ -102,7 +102,8 @@ export class MemoryLog implements Log {
   }
 
   async indexOfOffset(at: Offset): Promise<LogIndex> {
-    assert(at >= this.startOffset && at < this.endOffset, () => `offset ${at} is not in ${this.startOffset} to ${this.endOffset}`);
+    assert(at < this.endOffset, () => `offset ${at} is not there; the log ends at ${this.endOffset}`);
+    if (at < this.startOffset) throw new QuireError("OFFSET_OUT_OF_RANGE", `offset ${at} was dropped; the log begins at ${this.startOffset}`);
     const frame = this.#frames.find((candidate) => candidate.batch.recordCount > 0 && endOffsetOf(candidate) > at);
     assert(frame !== undefined, "a frame holds every offset of the log");
     return frame.index;

@@ -49,6 +49,9 @@ export async function openSegmentedLog(options: SegmentedLogOptions): Promise<Se
   return new SegmentedLog(options, opened);
 }
 
+const dropped = (what: string, start: number): QuireError =>
+  new QuireError("OFFSET_OUT_OF_RANGE", `${what} was dropped; the log begins at ${start}`, { details: { start } });
+
 const isDamage = (error: unknown): error is QuireError => error instanceof QuireError && error.reason === "LOG_CORRUPT";
 
 /** The log port over segment files; what it promises is said there. One object per replica, opened with `openSegmentedLog`. */
@@ -174,10 +177,10 @@ export class SegmentedLog implements Log {
 
   indexOfOffset(offset: Offset): Promise<LogIndex> {
     return this.#repeated(async () => {
-      assert(offset >= this.startOffset && offset < this.endOffset, () => `offset ${offset} is not in ${this.startOffset} to ${this.endOffset}`);
-      const inMemory = this.#inMemory((frame) => frame.batch.recordCount > 0 && endOffsetOf(frame) > offset, {
-        onlyIf: (oldest) => oldest.baseOffset <= offset,
-      });
+      assert(offset < this.endOffset, () => `offset ${offset} is not there; the log ends at ${this.endOffset}`);
+      // It may have been there when this began.
+      if (offset < this.startOffset) throw dropped(`offset ${offset}`, this.startOffset);
+      const inMemory = this.#holderInMemory(offset);
       if (inMemory !== undefined) return inMemory.index;
       const segment = this.#state.segmentOfOffset(offset);
       assert(segment !== undefined, "an offset that the log holds is in a segment");
@@ -200,7 +203,7 @@ export class SegmentedLog implements Log {
         const found = await this.#reader.find(segment, (index) => index.beforeTimestamp(timestampMs), isLate);
         if (found !== undefined) return { index: found.index, baseOffset: found.baseOffset };
       }
-      const frame = this.#inMemory(isLate, { onlyIf: () => true });
+      const frame = this.#inMemory(isLate);
       return frame && { index: frame.index, baseOffset: frame.baseOffset };
     });
   }
@@ -269,10 +272,27 @@ export class SegmentedLog implements Log {
     this.#window.clear();
   }
 
-  /** The first frame in memory for which `isWanted` holds, if the oldest one there is old enough to say so. */
-  #inMemory(isWanted: (frame: Frame) => boolean, { onlyIf }: { onlyIf: (oldest: Frame) => boolean }): Frame | undefined {
+  /** The frame that holds `offset`, if it is in memory. Of a million entries without records, a few are looked at. */
+  #holderInMemory(offset: Offset): Frame | undefined {
     const { oldest } = this.#window;
-    if (oldest === undefined || !onlyIf(oldest)) return undefined;
+    if (oldest === undefined || oldest.baseOffset > offset) return undefined;
+    let low = Math.max(oldest.index, this.logStart.index + 1);
+    let high: number = this.lastIndex;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      const frame = this.#window.get(logIndex(middle));
+      assert(frame !== undefined, "the frames in memory have no gap");
+      if (endOffsetOf(frame) > offset) high = middle;
+      else low = middle + 1;
+    }
+    const found = this.#window.get(logIndex(low));
+    return found !== undefined && found.batch.recordCount > 0 && endOffsetOf(found) > offset ? found : undefined;
+  }
+
+  /** The first frame in memory for which `isWanted` holds. */
+  #inMemory(isWanted: (frame: Frame) => boolean): Frame | undefined {
+    const { oldest } = this.#window;
+    if (oldest === undefined) return undefined;
     for (let index = Math.max(oldest.index, this.logStart.index + 1); index <= this.lastIndex; index++) {
       const frame = this.#window.get(logIndex(index));
       if (frame !== undefined && isWanted(frame)) return frame;
@@ -354,8 +374,6 @@ export class SegmentedLog implements Log {
 
   #assertKept(from: LogIndex): void {
     if (from > this.logStart.index) return;
-    throw new QuireError("OFFSET_OUT_OF_RANGE", `log index ${from} was dropped; the log begins after ${this.logStart.index}`, {
-      details: { index: from, logStart: this.logStart.index },
-    });
+    throw dropped(`log index ${from}`, this.logStart.index + 1);
   }
 }

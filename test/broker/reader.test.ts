@@ -117,3 +117,18 @@ test("a reader cannot begin where this broker does not serve", async () => {
   replica.serving = false;
   await refusal("NOT_READY", () => dataPlane.reader(AT, offset(0)));
 });
+
+test("a reader does not walk through all that consumer groups said since: it looks up where records go on", async () => {
+  const { dataPlane, replica } = fixture();
+  replica.add(["a"]);
+  const reader = dataPlane.reader(AT, offset(0));
+  assert.equal((await reader.next(1_000_000))?.frames.length, 1);
+  assert.equal(await reader.next(1_000_000), undefined);
+  for (let n = 0; n < 5_000; n++) replica.addNoOp();
+  replica.add(["b"]);
+  replica.cached = false;
+  assert.equal((await reader.next(20_000))?.frames.length, 1);
+  assert.equal(reader.position, 2);
+  assert.ok(replica.diskReads <= 2, `${replica.diskReads} reads`);
+  reader.close();
+});

@@ -5,13 +5,15 @@ import { KIB, timing } from "../../src/base/limits.js";
 import { silentLogger } from "../../src/base/silent-logger.js";
 import { PartitionState } from "../../src/broker/partition-state.js";
 import type { Configuration } from "../../src/consensus/types.js";
-import { LocalHost } from "../../src/replica/host.js";
+import { type HostOptions, LocalHost } from "../../src/replica/host.js";
 import type { LocalReplica } from "../../src/replica/replica.js";
 import type { Committed, Proposal, ReplicaEnvelope } from "../../src/replica/types.js";
 import type { LogSettings } from "../../src/storage/log.js";
 import { MemoryLog } from "../../src/storage/memory-log.js";
 import { FakeClock, settle } from "../support/fake-clock.js";
 import { MemoryStore } from "../support/memory-store.js";
+
+type LogFactory = HostOptions["logs"];
 
 export const SET = replicaSetId(1);
 const LOG: LogSettings = { segmentBytes: 4 * KIB, segmentAgeMs: 0, flush: "batch", flushIntervalMs: 1_000 };
@@ -24,7 +26,11 @@ export class ReplicaCluster {
   readonly #cut = new Set<NodeId>();
   readonly #initial: Configuration;
 
-  constructor(nodes: number, quorum: { w: number; r: number }) {
+  readonly #logsOf: ((id: NodeId, shared: { clock: FakeClock; store: MemoryStore }) => LogFactory) | undefined;
+
+  /** `logsOf`: what lasts on each broker; without it, a log ends with its process. */
+  constructor(nodes: number, quorum: { w: number; r: number }, logsOf?: (id: NodeId, shared: { clock: FakeClock; store: MemoryStore }) => LogFactory) {
+    this.#logsOf = logsOf;
     const voters = Array.from({ length: nodes }, (_, at) => ({ replicaId: replicaId(at + 1), nodeId: nodeId(at + 1) }));
     this.#initial = { voters, learners: [], ...quorum };
   }
@@ -41,7 +47,7 @@ export class ReplicaCluster {
     const host: LocalHost = new LocalHost({
       self,
       store,
-      logs: {
+      logs: this.#logsOf?.(self, { clock: this.clock, store }) ?? {
         open: async (_record, settings, callbacks) => new MemoryLog({ clock: this.clock, settings, callbacks }),
         setAside: async () => "",
         delete: async () => undefined,

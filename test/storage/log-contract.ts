@@ -270,6 +270,7 @@ function dropping(name: string, openLog: OpenContractLog): void {
     assert.deepEqual(log.termRuns, [{ term: 2, first: end + 1 }]);
     assert.deepEqual(await readAll(log), frames(end + 1, 30, { term: 2 }));
     await assert.rejects(async () => log.read(end, logIndex(30), 100), { reason: "OFFSET_OUT_OF_RANGE" });
+    await assert.rejects(log.indexOfOffset(offset(log.startOffset - 1)), { reason: "OFFSET_OUT_OF_RANGE" });
     await log.dropThrough(logIndex(30));
     assert.ok(log.logStart.index < 30);
     assert.deepEqual(indexes(await readAll(log))?.at(-1), 30);
