@@ -27,16 +27,19 @@
  *
  * **Membership.** D may have lost a configuration too. Any change begins with a joint entry that W of the voters before
  * and of those after hold, so one of those who answer goes by another configuration than D, or holds that entry and with
- * it all that was committed under configurations in between. When configurations differ only a leader can help.
+ * it all that was committed under configurations in between. When configurations differ in their voters only a leader can help.
+ * When they differ in W and R alone, and all voters answered, the argument holds as long as fewer disks were damaged than any W that
+ * one of them names. What was committed under a W that nobody names came before a change that somebody has, who so has it too; for
+ * a joint configuration names both, and is left only once it is committed. (`test/model` checks it.)
  */
 import { logIndex, type ReplicaId, type Term, term } from "../base/ids.js";
 import type { DoubtState, TailReply } from "./doubt-state.js";
 import { compareLogs } from "./log-view.js";
-import { sameQuorums } from "./membership.js";
+import { sameQuorums, sameVoters } from "./membership.js";
 import { countVoters, everySet } from "./quorum.js";
 import { adoptTerm, shieldsLeader } from "./role.js";
 import { isSaved, type State, send, sendToMembers, termOf } from "./state.js";
-import type { LogPosition, Member, Message } from "./types.js";
+import type { Configuration, LogPosition, Member, Message, QuorumSet } from "./types.js";
 
 type TailQuery = Extract<Message, { kind: "tail-query" }>;
 
@@ -129,15 +132,17 @@ function floorOf<P>(state: State<P>, doubt: DoubtState): LogPosition | undefined
   const { membership, self } = state;
   if (!membership.isVoter(self)) return undefined;
   let floor: LogPosition = { index: logIndex(0), term: term(0) as Term };
-  for (const answer of doubt.answers.values()) {
-    if (!sameQuorums(answer.configuration, membership.current)) return undefined;
-    if (compareLogs(answer.last, floor) > 0) floor = answer.last;
+  const differing: Configuration[] = [];
+  for (const { last, configuration } of doubt.answers.values()) {
+    if (!sameQuorums(configuration, membership.current)) differing.push(configuration);
+    if (compareLogs(last, floor) > 0) floor = last;
   }
+  if (!differing.every((configuration) => sameVoters(configuration, membership.current))) return undefined;
   const says = (id: ReplicaId): TailReply["log"] | undefined => (id === self ? doubt.kind : doubt.answers.get(id)?.log);
-  const enough = everySet(membership.current, (set) => {
-    if (countVoters(set, (id) => says(id) === "whole") >= set.voters.length - set.w + 1) return true;
+  const isEnough = (set: QuorumSet): boolean => {
+    if (differing.length === 0 && countVoters(set, (id) => says(id) === "whole") >= set.voters.length - set.w + 1) return true;
     const all = countVoters(set, (id) => says(id) !== undefined) === set.voters.length;
     return all && countVoters(set, (id) => says(id) === "damaged") < set.w;
-  });
-  return enough ? floor : undefined;
+  };
+  return [membership.current, ...differing].every((configuration) => everySet(configuration, isEnough)) ? floor : undefined;
 }

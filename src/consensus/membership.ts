@@ -1,6 +1,7 @@
 import { assert } from "../base/assert.js";
 import type { LogIndex, ReplicaId } from "../base/ids.js";
 import { quorumProblem } from "../base/quorum.js";
+import { everySet } from "./quorum.js";
 import type { Configuration, Member, QuorumSet } from "./types.js";
 
 interface Placed {
@@ -129,8 +130,12 @@ const votesIn = ({ voters, incoming }: Configuration, id: ReplicaId): boolean =>
 export const sameQuorums = (a: Configuration, b: Configuration): boolean =>
   sameSet(a, b) && (a.incoming === undefined ? b.incoming === undefined : b.incoming !== undefined && sameSet(a.incoming, b.incoming));
 
-const sameSet = (a: QuorumSet, b: QuorumSet): boolean =>
-  a.w === b.w && a.r === b.r && a.voters.length === b.voters.length && a.voters.every((voter) => has(b.voters, voter.replicaId));
+/** Whether all sets of both have the same voters, whatever their W and R. */
+export const sameVoters = (a: Configuration, b: Configuration): boolean => everySet(a, (set) => sameIds(set, a)) && everySet(b, (set) => sameIds(set, a));
+
+const sameIds = (a: QuorumSet, b: QuorumSet): boolean => a.voters.length === b.voters.length && a.voters.every((voter) => has(b.voters, voter.replicaId));
+
+const sameSet = (a: QuorumSet, b: QuorumSet): boolean => a.w === b.w && a.r === b.r && sameIds(a, b);
 
 function membersOf({ voters, incoming, learners }: Configuration): readonly Member[] {
   const members = new Map<ReplicaId, Member>();

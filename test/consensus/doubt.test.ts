@@ -138,6 +138,40 @@ test("N-W+1 whole logs are enough to be sure, without the rest", () =>
     tick 40
     = n3 leader 3/3 commit 3`));
 
+test("a torn replica that missed a change of W and R votes for those who have it, once all have answered", () =>
+  scenario(`
+    nodes 3
+    elect 1
+    cut 3
+    reconfigure 1 voters=1,2,3 w=1 r=3
+    propose 1 "a"
+    crash 1 2 3
+    heal
+    restart 3 torn=1
+    restart 1
+    tick 40
+    ! n3 is whole               # nobody knows what the second one holds
+    restart 2
+    tick 40                     # now R=3 needs all three
+    > n3 is whole again
+    = n3 follower 5/3 commit 5 whole`));
+
+test("a damaged replica that missed a change to W=1 waits: it may have held alone what counted", () =>
+  scenario(`
+    nodes 3
+    elect 1
+    cut 3
+    reconfigure 1 voters=1,2,3 w=1 r=3
+    crash 1 2 3
+    heal
+    restart 1
+    restart 2
+    restart 3 damaged=1
+    tick 60
+    ! n3 is whole
+    ! n1 leads term 3
+    ! n2 leads term 3`));
+
 test("where as many disks as W say that they are damaged nothing is concluded", () =>
   scenario(`
     nodes 3
