@@ -153,7 +153,13 @@ const votes = [
   fixed(3, 1, 3, { terms: 2, earlyVotes: true, name: "votes one by one" }),
 ];
 
-const faults = [fixed(3, 2, 2, { name: "one wiped disk", wipes: 1 }), fixed(3, 2, 2, { name: "one damaged disk", damages: 1, terms: 2 })];
+const faults = [
+  fixed(3, 2, 2, { name: "one wiped disk", wipes: 1 }),
+  fixed(3, 2, 2, { name: "one damaged disk", damages: 1, terms: 2 }),
+  changing([set(abc, 2, 2), set(abc, 1, 3)], { name: "one torn log", torn: 1 }),
+  changing([set(abc, 1, 3), set(abc, 2, 2)], { name: "one torn log", torn: 1 }),
+  changing([set(abc, 2, 2), set(abc, 3, 2)], { name: "one damaged disk", damages: 1 }),
+];
 
 /** @type {readonly Run[]} */
 export const defaultRuns = [...rules, ...changesWithout, ...safety, ...votes, ...faults, ...changes];

@@ -136,12 +136,15 @@ HasFloor(i) ==
       said == {v \in Replica : answer[v].kind # "none"}
       whole == {v \in said : answer[v].kind = "whole"}
       damaged == {v \in said : answer[v].kind = "damaged"} \cup (IF doubt[i].kind = "damaged" THEN {i} ELSE {})
+      alike == \A v \in said : answer[v].config = Config(log[i])
+      named == SetsOf(Config(log[i])) \cup UNION {SetsOf(answer[v].config) : v \in said}
   IN  /\ said # {}
       /\ i \in Voters(Config(log[i]))
-      /\ \A v \in said : answer[v].config = Config(log[i]) /\ answer[v].term <= term[i]
-      /\ \A s \in SetsOf(Config(log[i])) :
+      /\ \A v \in said : answer[v].term <= term[i]
+      /\ alike \/ \A s, t \in named : Sets[s].voters = Sets[t].voters
+      /\ \A s \in named :
            LET set == Sets[s]
-           IN  \/ Cardinality(whole \cap set.voters) >= Cardinality(set.voters) - set.w + 1
+           IN  \/ alike /\ Cardinality(whole \cap set.voters) >= Cardinality(set.voters) - set.w + 1
                \/ set.voters \subseteq said \cup {i} /\ Cardinality(damaged \cap set.voters) < set.w
 
 AcceptsLog(i, p) ==

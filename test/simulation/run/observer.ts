@@ -340,9 +340,11 @@ function isShortOfVoters(replicas: readonly LocalReplica[]): boolean {
   // After a restart nobody knows what is committed; then the configuration of the longest log is in force, or may be.
   const newest = replicas.reduce<LocalReplica | undefined>((best, each) => (best !== undefined && compareLength(best, each) >= 0 ? best : each), undefined);
   if (newest === undefined) return false;
-  const { voters, w, r } = newest.configuration;
-  const sound = voters.filter(({ replicaId }) => replicas.some((replica) => replica.replicaId === replicaId && replica.log.doubt === undefined));
-  return sound.length < Math.max(w, r) && replicas.some(({ log }) => log.doubt !== undefined);
+  const isSound = (id: ReplicaId): boolean => replicas.some(({ replicaId, log }) => replicaId === id && log.doubt === undefined);
+  const { configuration } = newest;
+  const sets = configuration.incoming === undefined ? [configuration] : [configuration, configuration.incoming];
+  const isShort = sets.some(({ voters, w, r }) => voters.filter(({ replicaId }) => isSound(replicaId)).length < Math.max(w, r));
+  return isShort && replicas.some(({ log }) => log.doubt !== undefined);
 }
 
 function compareLength(a: LocalReplica, b: LocalReplica): number {
