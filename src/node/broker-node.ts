@@ -3,6 +3,7 @@ import { METADATA_REPLICA_SET, type NodeId, nodeId, type ReplicaSetId } from "..
 import { limits } from "../base/limits.js";
 import type { Logger } from "../base/ports.js";
 import { LocalDataPlane } from "../broker/data-plane.js";
+import { Coordinator } from "../broker/groups/coordinator.js";
 import { PartitionState } from "../broker/partition-state.js";
 import { ProducersKeeper } from "../broker/producers-keeper.js";
 import { RetentionKeeper } from "../broker/retention-keeper.js";
@@ -18,6 +19,7 @@ import type { BrokerInfo, TopicSettings } from "../cluster/view.js";
 import type { Config } from "../config/settings.js";
 import { type HostOptions, LocalHost } from "../replica/host.js";
 import type { Replica } from "../replica/types.js";
+import { ControllerGroups } from "../rpc/controller-groups.js";
 import type { GrpcFormationPeers } from "../rpc/peer-formation.js";
 import { PeerNetwork } from "../rpc/peer-network.js";
 import { peerTimingOf } from "../rpc/peer-protocol.js";
@@ -72,6 +74,8 @@ export class BrokerNode {
   readonly #own: OwnLeaderships;
   readonly #reconciler: Reconciler;
   readonly #dataPlane: LocalDataPlane;
+  readonly #groups: ControllerGroups;
+  readonly #coordinator: Coordinator;
   readonly #server: PublicServer;
   readonly #requests: LeaderRequests;
   #retention: RetentionKeeper | undefined;
@@ -120,6 +124,8 @@ export class BrokerNode {
       logger: logger.child({ part: "controller" }),
     });
     this.#dataPlane = this.#createDataPlane();
+    this.#groups = new ControllerGroups({ view: this.view, local: this.controller, dial, clock });
+    this.#coordinator = new Coordinator({ view: this.view, groups: this.view, admin: this.#groups, clock, logger: logger.child({ part: "groups" }) });
     this.#server = this.#createServer();
     this.#requests = new LeaderRequests(self.address, dial, clock);
   }
@@ -187,10 +193,12 @@ export class BrokerNode {
     this.#producers?.stop();
     const isAlive = (id: NodeId): boolean => this.view.isAlive(id);
     await endAll([
+      () => this.#coordinator.close(),
       () => handOverAll({ self: self.nodeId, replicas: [...this.host.all()], isAlive, clock, logger, timeoutMs: HAND_OVER_MS_MAX }),
       () => this.#dataPlane.close(),
       () => this.#server.stop(STREAM_GRACE_MS),
       () => this.#requests.close(),
+      () => this.#groups.close(),
       () => this.#reconciler.stop(),
       () => this.network.stop(),
       () => this.host.stop(),
@@ -324,6 +332,9 @@ export class BrokerNode {
       view,
       admin: controller,
       dataPlane: this.#dataPlane,
+      groups: view,
+      groupsAdmin: this.#groups,
+      coordinator: this.#coordinator,
       clock,
       random,
       logger: logger.child({ part: "rpc" }),

@@ -91,6 +91,13 @@ export class Forwarder {
     }
   }
 
+  /** Another broker, if it lives as seen from here. */
+  at(nodeId: NodeId, context: CallContext): RemoteBroker | undefined {
+    const { view } = this.#options;
+    const broker = nodeId === view.self || !view.isAlive(nodeId) ? undefined : view.broker(nodeId);
+    return broker && this.#remote(broker, context);
+  }
+
   close(): void {
     for (const channel of this.#channels.values()) channel.close();
     this.#channels.clear();

@@ -17,7 +17,7 @@ import { getClusterDescription, getMetadata, openWatchMetadata } from "./cluster
 import type { Edge } from "./edge.js";
 import { FETCH_DEADLINE_MS, fetch, listOffsets } from "./fetch-service.js";
 import { Forwarder } from "./forward.js";
-import { commitOffsets, fetchOffsets } from "./group-progress.js";
+import { groupHandlers } from "./group-service.js";
 import { Health, type Readiness } from "./health.js";
 import { InitProducer } from "./init-producer.js";
 import { MetadataFeed } from "./metadata-feed.js";
@@ -44,7 +44,7 @@ export class PublicServer {
   readonly #edge: Edge;
   readonly #server: RpcServer;
   readonly #health: Health;
-  readonly #slots: { readonly produce: StreamSlots; readonly subscribe: StreamSlots; readonly watch: StreamSlots };
+  readonly #slots: { readonly produce: StreamSlots; readonly subscribe: StreamSlots; readonly join: StreamSlots; readonly watch: StreamSlots };
   #address: string | undefined;
 
   constructor(options: PublicServerOptions) {
@@ -55,6 +55,7 @@ export class PublicServer {
     this.#slots = {
       produce: new StreamSlots("Produce", limits.streamsMax),
       subscribe: new StreamSlots("Subscribe", limits.streamsMax),
+      join: new StreamSlots("Join", limits.streamsMax),
       watch: new StreamSlots("WatchMetadata", limits.streamsMax),
     };
     this.#addServices();
@@ -123,10 +124,6 @@ export class PublicServer {
       Subscribe: (call) => openSubscribe(edge, this.#slots.subscribe, call),
       ListOffsets: on(reads(metadataMs), (request, context) => listOffsets(edge, request, context)),
     };
-    const groupHandlers: Partial<Handlers<typeof groupService>> = {
-      CommitOffsets: on(writes(appendMs), (request, context) => commitOffsets(edge, request, context)),
-      FetchOffsets: on(writes(appendMs), (request, context) => fetchOffsets(edge, request, context)),
-    };
     const clusterHandlers: Handlers<typeof clusterService> = {
       GetMetadata: on(reads(metadataMs), (request) => getMetadata(edge, request)),
       WatchMetadata: (call) => openWatchMetadata(edge, feed, this.#slots.watch, call),
@@ -143,7 +140,7 @@ export class PublicServer {
     };
     this.#server.addService(produceService, untyped(produceHandlers));
     this.#server.addService(fetchService, untyped(fetchHandlers));
-    this.#server.addService(groupService, untyped(groupHandlers));
+    this.#server.addService(groupService, untyped(groupHandlers(edge, calls, this.#slots.join)));
     this.#server.addService(clusterService, untyped(clusterHandlers));
     this.#server.addService(adminService, untyped(adminHandlers));
   }

@@ -62,6 +62,11 @@ export class ManualClock implements Clock {
     await this.settle();
   }
 
+  /** Time passes in which nothing runs, as for a process that was held up. */
+  jump(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   /** Moves on until `condition` holds; fails after `limitMs` of this clock. */
   async until(condition: () => boolean, limitMs = 60_000): Promise<void> {
     const endMs = this.#nowMs + limitMs;

@@ -4,6 +4,7 @@ import { KIB, MIB } from "../../src/base/limits.js";
 import { silentLogger } from "../../src/base/silent-logger.js";
 import { systemClock, systemRandom } from "../../src/base/system-ports.js";
 import { LocalDataPlane } from "../../src/broker/data-plane.js";
+import { Coordinator } from "../../src/broker/groups/coordinator.js";
 import type { ClusterAdmin, TopicChange, TopicPartition, TopicRequest } from "../../src/cluster/view.js";
 import type { EdgeLimits } from "../../src/rpc/edge.js";
 import type { Readiness } from "../../src/rpc/health.js";
@@ -102,6 +103,7 @@ export async function startEdge(context: TestContext, { nodeId = 1, limits = {},
     progressOf: (id) => replicas.get(id)?.progress,
   });
   const edgeLimits = { ...defaultLimits, recordBytesMax: 64 * KIB, ...limits };
+  const coordinator = new Coordinator({ view, groups, admin: groups, clock: systemClock, logger: silentLogger });
   const server = new PublicServer({
     listen: "127.0.0.1:0",
     dial,
@@ -109,6 +111,9 @@ export async function startEdge(context: TestContext, { nodeId = 1, limits = {},
     view,
     admin,
     dataPlane,
+    groups,
+    groupsAdmin: groups,
+    coordinator,
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,
@@ -122,6 +127,7 @@ export async function startEdge(context: TestContext, { nodeId = 1, limits = {},
   context.after(async () => {
     stubs.close();
     dataPlane.close();
+    await coordinator.close();
     await server.stop(200);
   });
   const lead = (topic: string, partition: number): FakeReplica => {
@@ -133,7 +139,7 @@ export async function startEdge(context: TestContext, { nodeId = 1, limits = {},
     view.setLeader(at, nodeId, 3);
     return replica;
   };
-  return { view, groups, replicas, admin, readiness, dataPlane, server, stubs, lead };
+  return { view, groups, coordinator, replicas, admin, readiness, dataPlane, server, stubs, lead };
 }
 
 /** Two brokers that know each other: broker 2 leads every partition of `orders`; broker 1 leads the metadata and nothing else. */

@@ -67,7 +67,7 @@ test("reflection names the services and gives the files that describe them", asy
 });
 
 test("an address that is taken is refused with what to change", async (context) => {
-  const { server, view, admin, dataPlane, readiness } = await startEdge(context);
+  const { server, view, groups, coordinator, admin, dataPlane, readiness } = await startEdge(context);
   const second = new PublicServer({
     listen: server.address,
     dial,
@@ -75,6 +75,9 @@ test("an address that is taken is refused with what to change", async (context) 
     view,
     admin,
     dataPlane,
+    groups,
+    groupsAdmin: groups,
+    coordinator,
     clock: systemClock,
     random: systemRandom,
     logger: silentLogger,

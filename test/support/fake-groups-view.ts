@@ -1,5 +1,6 @@
 import { nodeId, type ReplicaSetId } from "../../src/base/ids.js";
-import type { GroupInfo, GroupMemberInfo, GroupOwner, GroupsView } from "../../src/cluster/group-info.js";
+import { applyGroupChange } from "../../src/cluster/group-change.js";
+import type { GroupChange, GroupInfo, GroupMemberInfo, GroupOwner, GroupsAdmin, GroupsView } from "../../src/cluster/group-info.js";
 
 const memberOf = (memberId: string): GroupMemberInfo => ({
   memberId,
@@ -11,7 +12,7 @@ const memberOf = (memberId: string): GroupMemberInfo => ({
 });
 
 /** The metadata's consumer groups, as a test sets them. Changes are told at once. */
-export class FakeGroupsView implements GroupsView {
+export class FakeGroupsView implements GroupsView, GroupsAdmin {
   newestGeneration = 0;
   readonly watchers = new Set<(names: readonly string[]) => void>();
   readonly #groups = new Map<string, GroupInfo>();
@@ -36,6 +37,19 @@ export class FakeGroupsView implements GroupsView {
     this.newestGeneration += 1;
     this.#set({ ...groupOf(name, this.#groups.get(name)?.begunAfter ?? this.newestGeneration - 1), generation: this.newestGeneration, emptySinceMs: 1 });
     return this.newestGeneration;
+  }
+
+  async changeGroup(change: GroupChange): Promise<GroupInfo> {
+    const generation = this.newestGeneration + 1;
+    const group = applyGroupChange(this.#groups.get(change.group), change, { generation, exists: () => true });
+    if (group.generation === generation) this.newestGeneration = generation;
+    this.#groups.set(group.name, group);
+    this.#tell(group.name);
+    return group;
+  }
+
+  async deleteGroup(name: string): Promise<void> {
+    this.delete(name);
   }
 
   delete(name: string): void {

@@ -10,7 +10,8 @@ import type { MemberStream } from "./member-session.js";
 import { notCoordinator } from "./refusals.js";
 
 export interface CoordinatorOptions {
-  readonly view: ClusterView & GroupsView;
+  readonly view: ClusterView;
+  readonly groups: GroupsView;
   /** The controller's verbs for groups, from this broker. */
   readonly admin: GroupsAdmin;
   readonly clock: Clock;
@@ -59,9 +60,9 @@ export class Coordinator {
   #closed = false;
 
   constructor(options: CoordinatorOptions) {
-    const { view } = options;
+    const { view, groups } = options;
     this.#options = options;
-    this.#unwatch = [view.watchGroups((names) => this.#groupsChanged(names)), view.watch(() => this.#viewChanged())];
+    this.#unwatch = [groups.watchGroups((names) => this.#groupsChanged(names)), view.watch(() => this.#viewChanged())];
     this.#viewChanged();
   }
 
@@ -72,10 +73,10 @@ export class Coordinator {
 
   /** @throws QuireError NOT_COORDINATOR, NOT_READY, SHUTTING_DOWN, INCONSISTENT_GROUP; all else is told to the stream */
   enter({ group: name, member, strategy, holding }: Entry, stream: MemberStream): Membership {
-    const { view } = this.#options;
+    const { view, groups } = this.#options;
     if (!view.ready) throw metadataNotRead(view.self);
-    if (this.#closed) throw notCoordinator(view, name, coordinatorOf(view, name, view.group(name), view.self));
-    const coordinator = coordinatorOf(view, name, this.#runners.get(name)?.group ?? view.group(name));
+    if (this.#closed) throw notCoordinator(view, name, coordinatorOf(view, name, groups.group(name), view.self));
+    const coordinator = coordinatorOf(view, name, this.#runners.get(name)?.group ?? groups.group(name));
     if (coordinator !== view.self) throw notCoordinator(view, name, coordinator);
     const runner = this.#run(name);
     runner.enter(member, strategy, stream, holding);
@@ -115,9 +116,10 @@ export class Coordinator {
   #run(name: string): GroupRunner {
     let runner = this.#runners.get(name);
     if (runner === undefined) {
-      const { view, admin, clock, logger } = this.#options;
+      const { view, groups, admin, clock, logger } = this.#options;
       runner = new GroupRunner(name, {
         view,
+        groups,
         admin,
         clock,
         logger,
@@ -141,16 +143,16 @@ export class Coordinator {
     const names = [...this.#changed];
     this.#changed.clear();
     if (this.#closed) return;
-    const { view } = this.#options;
+    const { view, groups } = this.#options;
     for (const name of names) {
       const runner = this.#runners.get(name);
       if (runner !== undefined) runner.viewChanged();
-      else if (view.ready && isOwn(view.group(name), view)) this.#run(name);
+      else if (view.ready && isOwn(groups.group(name), view)) this.#run(name);
     }
   }
 
   #viewChanged(): void {
-    const { view, clock } = this.#options;
+    const { view, groups, clock } = this.#options;
     if (this.#closed || !view.ready) return;
     this.#topicsChanged();
     const alive = view
@@ -162,16 +164,16 @@ export class Coordinator {
     const isFirst = this.#alive === "";
     this.#alive = alive;
     // After a start: what this broker coordinated before it went down, and nobody has taken since.
-    if (isFirst) for (const group of view.groups()) if (isOwn(group, view)) this.#run(group.name);
+    if (isFirst) for (const group of groups.groups()) if (isOwn(group, view)) this.#run(group.name);
     this.#takeOver?.cancel();
     this.#takeOver = clock.after(TAKE_OVER_MS, () => this.#takeOverOrphans());
   }
 
   /** Groups whose coordinator is gone, and whose members may be gone, too: somebody must see that their sessions end. */
   #takeOverOrphans(): void {
-    const { view } = this.#options;
+    const { view, groups } = this.#options;
     if (this.#closed) return;
-    for (const group of view.groups()) {
+    for (const group of groups.groups()) {
       if (group.members.size > 0 && !view.isAlive(group.coordinator) && coordinatorOf(view, group.name, group) === view.self) this.#run(group.name);
     }
   }

@@ -12,7 +12,8 @@ import { fenced, inconsistentStrategy, notCoordinator, replaced } from "./refusa
 import { inSlices } from "./slices.js";
 
 export interface RunnerParts {
-  readonly view: ClusterView & GroupsView;
+  readonly view: ClusterView;
+  readonly groups: GroupsView;
   readonly admin: GroupsAdmin;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -62,7 +63,7 @@ export class GroupRunner {
   constructor(name: string, parts: RunnerParts) {
     this.name = name;
     this.#parts = parts;
-    this.#group = parts.view.group(name);
+    this.#group = parts.groups.group(name);
     this.#strategy = this.#group?.strategy ?? "uniform";
     this.#recompute = new Debounce({ clock: parts.clock, quietMs: JOIN_QUIET_MS, waitMsMax: JOIN_WAIT_MS_MAX, due: () => this.#pump() });
     this.#recompute.now();
@@ -149,7 +150,7 @@ export class GroupRunner {
 
   /** The metadata says something new of the group. */
   viewChanged(): void {
-    const group = this.#parts.view.group(this.name);
+    const group = this.#parts.groups.group(this.name);
     // What this broker has changed itself comes again by the metadata, later.
     if (this.#running || this.#closed || !isNewer(group, this.#group)) return;
     this.#adopt(group);
@@ -293,8 +294,8 @@ export class GroupRunner {
       }
     }
     if (error.reason !== "CONFLICT") this.#parts.logger.warn({ group: this.name, why: error.message }, "a change of a consumer group was refused");
-    const { view, clock } = this.#parts;
-    const group = view.group(this.name);
+    const { groups, clock } = this.#parts;
+    const group = groups.group(this.name);
     if (error.reason !== "CONFLICT" || (group?.version ?? 0) <= (this.#group?.version ?? 0)) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -303,7 +304,7 @@ export class GroupRunner {
       this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX);
     }
     if (this.#closed) return;
-    const now = view.group(this.name);
+    const now = groups.group(this.name);
     if (isNewer(now, this.#group)) this.#adopt(now);
     this.#recompute.now();
   }
