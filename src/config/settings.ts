@@ -57,6 +57,12 @@ export const settings = {
     max: limits.producersPerPartition,
     doc: "Most idempotent producers a partition remembers; beyond it those idle longest are forgotten.",
   }),
+  "groups.expireMs": duration({
+    default: 7 * DAY_MS,
+    min: SECOND_MS,
+    max: 3650 * DAY_MS,
+    doc: "A consumer group without members, and its offsets, are forgotten after so long.",
+  }),
   "cache.bytesMax": bytes({ default: 16 * MIB, min: 8 * MIB, max: 64 * GIB, doc: "Memory for recent batches, from which readers of the tail are served." }),
   "disk.reserveBytes": bytes({ default: 256 * MIB, min: 0, max: 1024 * GIB, doc: "With less room than this on the disk, producing is refused." }),
   "streams.perBrokerMax": integer({ default: limits.streamsPerBroker, min: 1, max: limits.streamsPerBroker, doc: "Most client streams of one kind." }),

@@ -8,6 +8,7 @@ import { PartitionState } from "../broker/partition-state.js";
 import { ProducersKeeper } from "../broker/producers-keeper.js";
 import { RetentionKeeper } from "../broker/retention-keeper.js";
 import { Controller } from "../cluster/controller.js";
+import { GroupExpiry } from "../cluster/group-expiry.js";
 import { LeaderBalancer } from "../cluster/leader-balancer.js";
 import { LocalView } from "../cluster/local-view.js";
 import { type Membership, metadataInitial } from "../cluster/membership.js";
@@ -80,6 +81,7 @@ export class BrokerNode {
   readonly #requests: LeaderRequests;
   #retention: RetentionKeeper | undefined;
   #producers: ProducersKeeper | undefined;
+  #groupExpiry: GroupExpiry | undefined;
   #registration: Registration | undefined;
   #balancer: LeaderBalancer | undefined;
   #isController = false;
@@ -180,6 +182,14 @@ export class BrokerNode {
       clock,
       expireMs: config.producers.expireMs,
     });
+    this.#groupExpiry = new GroupExpiry({
+      groups: this.view,
+      admin: this.controller,
+      metadata: () => this.host.get(METADATA_REPLICA_SET),
+      clock,
+      logger,
+      expireMs: config.groups.expireMs,
+    });
     logger.info({ nodeId: self.nodeId, clusterId: membership.founding.clusterId, address: self.address, peerAddress: self.peerAddress }, "serving");
   }
 
@@ -191,6 +201,7 @@ export class BrokerNode {
     this.#registration?.stop();
     this.#retention?.stop();
     this.#producers?.stop();
+    this.#groupExpiry?.stop();
     const isAlive = (id: NodeId): boolean => this.view.isAlive(id);
     await endAll([
       () => this.#coordinator.close(),
