@@ -10,6 +10,10 @@ import { clusterStatusCommand } from "./commands/cluster-status.js";
 import { configCommand } from "./commands/config.js";
 import { consumeCommand } from "./commands/consume.js";
 import { devCommand } from "./commands/dev.js";
+import { groupDeleteCommand } from "./commands/group-delete.js";
+import { groupDescribeCommand } from "./commands/group-describe.js";
+import { groupListCommand } from "./commands/group-list.js";
+import { groupResetCommand } from "./commands/group-reset.js";
 import { produceCommand } from "./commands/produce.js";
 import { serverCommand } from "./commands/server.js";
 import { topicCreateCommand } from "./commands/topic-create.js";
@@ -21,12 +25,14 @@ import { EXIT_CODES_HELP } from "./exit-codes.js";
 import { endQuietlyWithoutReader } from "./signals.js";
 
 const topicCommands = [topicCreateCommand, topicListCommand, topicDescribeCommand, topicExplainCommand, topicDeleteCommand];
+const groupCommands = [groupListCommand, groupDescribeCommand, groupResetCommand, groupDeleteCommand];
 const commands = [
   devCommand,
   serverCommand,
   commandGroup("topic", "Create, list, describe, explain and delete topics", topicCommands),
   produceCommand,
   consumeCommand,
+  commandGroup("group", "List, describe, reset and delete consumer groups", groupCommands),
   commandGroup("cluster", "Look at the cluster", [clusterStatusCommand]),
   configCommand,
   benchCommand,

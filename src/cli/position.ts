@@ -11,7 +11,7 @@ export type From = "earliest" | "latest" | { readonly offset: number } | { reado
  *
  * @throws QuireError INVALID_FIELD
  */
-export function parseFrom(text: string, nowMs: number): From {
+export function parseFrom(text: string, nowMs: number, flag = "from"): From {
   if (text === "earliest" || text === "latest") return text;
   if (/^\d+$/.test(text)) {
     const offset = Number(text);
@@ -27,6 +27,6 @@ export function parseFrom(text: string, nowMs: number): From {
   }
   throw new QuireError(
     "INVALID_FIELD",
-    `--from ${text} is not earliest, latest, an offset, a time such as 2026-01-31T08:00Z or @1769846400000, or an age such as 15m`,
+    `--${flag} ${text} is not earliest, latest, an offset, a time such as 2026-01-31T08:00Z or @1769846400000, or an age such as 15m`,
   );
 }

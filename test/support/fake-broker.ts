@@ -2,6 +2,7 @@
 import * as grpc from "@grpc/grpc-js";
 import { QuireError } from "../../src/base/errors.js";
 import type { MetadataMessage, TopicMessage, WatchMetadataResponse } from "../../src/wire/admin-messages.js";
+import type { ListGroupsRequest, ResetOffsetsRequest } from "../../src/wire/group-messages.js";
 import type { Init, OffsetAnswer, ProduceBatch, ProduceResponse, ProduceResult, RecordBatch, StatusMessage } from "../../src/wire/messages.js";
 import type { Handlers } from "../../src/wire/method.js";
 import { adminService, clusterService, fetchService, groupService, produceService } from "../../src/wire/services.js";
@@ -200,12 +201,19 @@ class FakeBroker implements FakeNode {
     };
   }
 
-  #groupHandlers(): Pick<Handlers<typeof groupService>, "Join" | "CommitOffsets" | "FetchOffsets"> {
+  #groupHandlers(): object {
     const { groups } = this.cluster;
-    return {
+    const handlers: Pick<Handlers<typeof groupService>, "Join" | "CommitOffsets" | "FetchOffsets"> = {
       Join: (call) => groups.join(this, call),
       CommitOffsets: (call, callback) => void groups.commit(this, call.request).then((answers) => callback(null, { answers })),
       FetchOffsets: (call, callback) => callback(null, { answers: groups.fetch(call.request) }),
+    };
+    return {
+      ...handlers,
+      ListGroups: guarded((request: ListGroupsRequest) => groups.list(request)),
+      DescribeGroup: guarded(({ group }: { group: string }) => groups.describe(group)),
+      ResetOffsets: guarded((request: ResetOffsetsRequest) => groups.reset(request)),
+      DeleteGroup: guarded(({ group }: { group: string }) => groups.delete(group)),
     };
   }
 

@@ -172,6 +172,10 @@ export class FakeCluster {
     return records;
   }
 
+  offsetAt(topic: string, partition: number, position: PositionMessage | null): number {
+    return offsetOf(this.partition(topic, partition), position);
+  }
+
   values(topic: string, partition = 0): (string | undefined)[] {
     return this.records(topic, partition).map((record) => record.value);
   }

@@ -1,13 +1,22 @@
 /** Consumer groups of a fake cluster: one coordinator at a time, generations that rise, offsets in a map. What the client's consumers are tested against. */
 import { QuireError } from "../../src/base/errors.js";
-import type {
-  CommitAnswer,
-  CommitOffsetsRequest,
-  FetchOffsetsRequest,
-  JoinEnter,
-  JoinRequest,
-  OffsetFetchAnswer,
-  OwnedPartitionMessage,
+import {
+  AssignmentStrategyCode,
+  type CommitAnswer,
+  type CommitOffsetsRequest,
+  type DescribeGroupResponse,
+  type FetchOffsetsRequest,
+  GroupStateCode,
+  type GroupSummaryMessage,
+  type JoinEnter,
+  type JoinRequest,
+  type ListGroupsRequest,
+  type ListGroupsResponse,
+  type OffsetFetchAnswer,
+  type OwnedPartitionMessage,
+  type ResetAnswer,
+  type ResetOffsetsRequest,
+  type ResetOffsetsResponse,
 } from "../../src/wire/group-messages.js";
 import type { Init } from "../../src/wire/messages.js";
 import type { Handlers } from "../../src/wire/method.js";
@@ -46,6 +55,8 @@ export class FakeGroups {
   readonly commits: CommitSeen[] = [];
   readonly entered: JoinEnter[] = [];
   requests = 0;
+  /** As descriptions tell it. */
+  rate = 0;
   coordinator = 1;
   heartbeatMs = 20;
   /** Refuses a commit, or delays it. */
@@ -156,6 +167,77 @@ export class FakeGroups {
     });
   }
 
+  /** Pages of one, so that paging is exercised. */
+  list({ pageToken, namePrefix }: ListGroupsRequest): Init<ListGroupsResponse> {
+    const names = [...this.#groups.keys()].filter((name) => name.startsWith(namePrefix)).sort();
+    const at = pageToken === "" ? 0 : names.indexOf(pageToken);
+    return { groups: names.slice(at, at + 1).map((name) => this.#summary(name)), nextPageToken: names[at + 1] ?? "" };
+  }
+
+  describe(name: string): Init<DescribeGroupResponse> {
+    const { members, owners, offsets } = this.#existing(name);
+    const places = [...new Set([...owners.keys(), ...offsets.keys()])].sort();
+    return {
+      summary: this.#summary(name),
+      members: [...members].map(([memberId, { enter, call }]) => {
+        const partitions = [...owners.values()].filter((owner) => owner.memberId === memberId).length;
+        return { ...enter, memberId, address: call === undefined ? "" : "127.0.0.1:1", silentMs: 12, partitions };
+      }),
+      partitions: places.map((place) => {
+        const { topic, partition } = placeFrom(place);
+        const { logStart, nextOffset } = this.#cluster.partition(topic, partition);
+        const { memberId = "", generation = 0 } = owners.get(place) ?? {};
+        const offset = offsets.get(place)?.offset;
+        const lagMs = (offset ?? 0) < nextOffset ? 90_000 : 0;
+        const progress = {
+          ...(offset === undefined ? {} : { offset }),
+          logStartOffset: logStart,
+          highWatermark: nextOffset,
+          lagMs,
+          recordsPerSecond: this.rate,
+        };
+        return { topic, partition, memberId, generation, progress };
+      }),
+    };
+  }
+
+  reset({ group: name, topics, position, validateOnly }: ResetOffsetsRequest): Init<ResetOffsetsResponse> {
+    const { members, offsets } = this.group(name);
+    if (members.size > 0) throw new QuireError("GROUP_NOT_EMPTY", `group ${name} has ${members.size} members`);
+    const answers = topics.flatMap(({ topic, partitions }) => {
+      const all = (this.#cluster.topics.get(topic)?.partitions ?? []).map((_, partition) => partition);
+      return (partitions.length === 0 ? all : partitions).map((partition): Init<ResetAnswer> => {
+        try {
+          const before = offsets.get(`${topic}/${partition}`);
+          const offset = this.#cluster.offsetAt(topic, partition, position);
+          if (!validateOnly) offsets.set(`${topic}/${partition}`, { offset, generation: ++this.#generation });
+          return { topic, partition, offset, ...(before?.offset === undefined ? {} : { offsetBefore: before.offset }) };
+        } catch (error) {
+          return { topic, partition, error: toStatus(error as QuireError) };
+        }
+      });
+    });
+    return { answers };
+  }
+
+  delete(name: string): object {
+    if (this.#existing(name).members.size > 0) throw new QuireError("GROUP_NOT_EMPTY", `group ${name} has members`);
+    this.#groups.delete(name);
+    return {};
+  }
+
+  #existing(name: string): FakeGroup {
+    if (!this.#groups.has(name)) throw new QuireError("GROUP_NOT_FOUND", `there is no group ${name}`);
+    return this.group(name);
+  }
+
+  #summary(name: string): Init<GroupSummaryMessage> {
+    const { members } = this.group(name);
+    const topics = [...new Set([...members.values()].flatMap(({ enter }) => enter.topics))];
+    const state = members.size === 0 ? GroupStateCode.empty : GroupStateCode.stable;
+    return { name, state, members: members.size, topics, coordinatorNodeId: this.coordinator, strategy: AssignmentStrategyCode.uniform };
+  }
+
   #checkOwner(name: string, place: string, memberId: string, generation: number): QuireError | undefined {
     const { owners, offsets } = this.group(name);
     if (generation < (offsets.get(place)?.generation ?? 0)) return new QuireError("STALE_GENERATION", `${place} has a newer owner than ${generation}`);
@@ -219,7 +301,7 @@ export class FakeGroups {
     for (const [memberId, member] of members) {
       const partitions = places
         .filter((place) => owners.get(place)?.memberId === memberId && targets.get(place) === memberId)
-        .map((place) => ({ topic: place.split("/")[0] ?? "", partition: Number(place.split("/")[1]), generation: owners.get(place)?.generation ?? 0 }));
+        .map((place) => ({ ...placeFrom(place), generation: owners.get(place)?.generation ?? 0 }));
       member.version += 1;
       member.call?.write({ step: "assignment", assignment: { version: member.version, partitions } });
     }
@@ -237,4 +319,5 @@ export class FakeGroups {
   }
 }
 
+const placeFrom = (place: string): { topic: string; partition: number } => ({ topic: place.split("/")[0] ?? "", partition: Number(place.split("/")[1]) });
 const placeOf = ({ topic, partition }: OwnedPartitionMessage): string => `${topic}/${partition}`;

@@ -4,6 +4,7 @@ import { systemClock } from "../../base/system-ports.js";
 import type { ReceivedRecord } from "../../client/index.js";
 import { command } from "../command.js";
 import { ExitCode } from "../exit-codes.js";
+import { consumeInGroup } from "../group-consumer.js";
 import { parseFrom } from "../position.js";
 import { sessionOptions, withQuire } from "../session.js";
 import { interruption } from "../signals.js";
@@ -16,12 +17,12 @@ export const consumeCommand = command({
     from: {
       type: "string",
       requiresArg: true,
-      default: "earliest",
-      describe: "earliest, latest, an offset, a time (2026-01-31T08:00Z, @ and milliseconds since 1970) or an age (15m)",
+      describe: "Default: earliest. Or latest, an offset, a time (2026-01-31T08:00Z, @ and milliseconds since 1970) or an age (15m)",
     },
     count: { type: "number", alias: "n", requiresArg: true, describe: "Stop after so many" },
     "to-end": { type: "boolean", default: false, describe: "Stop at what is the end now" },
     partition: { type: "number", array: true, requiresArg: true, describe: "Only this partition; may be given several times" },
+    group: { type: "string", alias: "g", requiresArg: true, describe: "Share the topic with the other members of this consumer group, going on where it is" },
     "key-separator": { type: "string", requiresArg: true, describe: "Write the key, this, and the value" },
     json: { type: "boolean", default: false, describe: "Each record as a JSON object with key, offset, time and headers" },
     ...sessionOptions,
@@ -30,14 +31,18 @@ export const consumeCommand = command({
     ["$0 consume orders", "everything kept, then what comes"],
     ["$0 consume orders --from latest --json", "what comes from now on, with keys and offsets"],
     ["$0 consume orders --from 15m --to-end", "the last quarter of an hour"],
+    ["$0 consume orders --group billing", "what no other member of the group has had; a line written counts as processed"],
     ["$0 consume orders --partition 2 --from 1200 --count 1", "one record"],
   ],
   async run(args) {
-    const from = parseFrom(args.from, systemClock.wallMs());
+    const from = parseFrom(args.from ?? "earliest", systemClock.wallMs());
     const countMax = args.count ?? Number.POSITIVE_INFINITY;
     if (countMax < 1) return;
     const signal = interruption();
     const lineOf = args.json ? jsonLine : plainLine(args["key-separator"]);
+    if (args.group !== undefined) {
+      return await consumeInGroup(args.group, { ...args, from, countMax, signal, write: async (record) => await written(lineOf(record)) });
+    }
     await withQuire(args, async (quire) => {
       const reading = quire
         .topic(args.topic)
@@ -45,7 +50,7 @@ export const consumeCommand = command({
       let count = 0;
       try {
         for await (const record of reading) {
-          if (!process.stdout.write(lineOf(record))) await once(process.stdout, "drain");
+          await written(lineOf(record));
           count += 1;
           if (count >= countMax) return;
         }
@@ -57,6 +62,10 @@ export const consumeCommand = command({
     });
   },
 });
+
+async function written(line: Buffer | string): Promise<void> {
+  if (!process.stdout.write(line)) await once(process.stdout, "drain");
+}
 
 const NEWLINE = Buffer.from("\n");
 const NOTHING = Buffer.alloc(0);

@@ -1,5 +1,5 @@
-import { createInterface } from "node:readline/promises";
 import { command } from "../command.js";
+import { confirmName } from "../confirm.js";
 import { ExitCode } from "../exit-codes.js";
 import { print, printJson } from "../output.js";
 import { jsonOption, sessionOptions, withQuire } from "../session.js";
@@ -11,7 +11,7 @@ export const topicDeleteCommand = command({
   options: { yes: { type: "boolean", alias: "y", default: false, describe: "Do not ask" }, ...jsonOption, ...sessionOptions },
   examples: [["$0 topic delete orders --yes", "without being asked"]],
   async run(args) {
-    if (!args.yes && process.stdin.isTTY === true && !(await confirm(args.topic))) {
+    if (!args.yes && process.stdin.isTTY === true && !(await confirmName(`Delete ${args.topic} and all its records?`, args.topic))) {
       process.exitCode = ExitCode.interrupted;
       return;
     }
@@ -20,13 +20,3 @@ export const topicDeleteCommand = command({
     print(`Topic ${args.topic} and its records are deleted.`);
   },
 });
-
-/** Only people are asked: a script has said what it wants. */
-async function confirm(topic: string): Promise<boolean> {
-  const dialogue = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return (await dialogue.question(`Delete ${topic} and all its records? Type its name: `)).trim() === topic;
-  } finally {
-    dialogue.close();
-  }
-}

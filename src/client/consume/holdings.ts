@@ -30,6 +30,9 @@ interface Held extends OwnedPlace {
   isGone: boolean;
 }
 
+/** Until what the coordinator and a leader say of a partition is compared again. */
+const DISAGREEMENT_MS = 500;
+
 const keyOf = ({ topic, partition }: OwnedPlace): string => `${topic}/${partition}`;
 
 export class Holdings {
@@ -163,7 +166,17 @@ export class Holdings {
     this.#parts.stopped(held);
     const next = this.#target.get(held.key);
     if (next !== undefined && next.generation !== held.generation) this.#begin([next]);
+    else if (next !== undefined) this.#tryAgain(held);
     this.#tell();
+  }
+
+  /** A leader says that it is others', and the coordinator has not said so (yet): one of the two is behind, and nobody else would begin it. */
+  #tryAgain({ key, generation }: Held): void {
+    this.#parts.ports.clock.after(DISAGREEMENT_MS, () => {
+      const wanted = this.#target.get(key);
+      if (wanted?.generation === generation && !this.#held.has(key)) this.#begin([wanted]);
+      this.#tell();
+    });
   }
 
   /** Once for all that changes in one turn. */
