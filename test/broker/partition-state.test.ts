@@ -4,6 +4,7 @@ import type { Frame } from "../../src/base/frame.js";
 import { logIndex, offset, term } from "../../src/base/ids.js";
 import { limits } from "../../src/base/limits.js";
 import { encodeProducersEntry } from "../../src/base/producers-entry.js";
+import { encodeProgressEntry } from "../../src/base/progress-entry.js";
 import { encodeTrimEntry } from "../../src/base/trim-entry.js";
 import { PartitionState } from "../../src/broker/partition-state.js";
 import { EntryKind } from "../../src/replica/types.js";
@@ -96,6 +97,23 @@ test("a snapshot carries the producers, trims leave them, and a snapshot from be
   });
   copy.restore(old);
   assert.deepEqual([copy.nextOffset, copy.producers.size, copy.producers.toldMs], [4, 0, 0]);
+});
+
+test("a snapshot carries what groups have processed, and is as it was before there were groups while there are none", () => {
+  const state = stateWithFourRecords();
+  const old = state.snapshot();
+  const lines = [
+    { kind: "claim", group: "billing", generation: 7, since: 0 },
+    { kind: "commit", group: "shipping", generation: 3, offset: offset(4) },
+  ] as const;
+  state.apply(frame({ kind: EntryKind.progress, body: encodeProgressEntry({ nowMs: 9, lines }) }));
+  const copy = new PartitionState();
+  copy.restore(state.snapshot());
+  assert.deepEqual([...copy.progress.entries()], [...state.progress.entries()]);
+  assert.deepEqual(copy.progress.get("shipping"), { offset: 4, generation: 3, committedMs: 9 });
+  copy.restore(old);
+  assert.equal(copy.progress.size, 0);
+  assert.equal(old.length, 22);
 });
 
 test("a full table of producers fits into a message between brokers", () => {

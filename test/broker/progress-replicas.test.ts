@@ -114,6 +114,8 @@ test("after segments, snapshots and a restart of all, everybody knows what was c
   await brokers.done(proposeTo(await brokers.cluster.leader(), batchOf("records", 200)));
   const generation = brokers.groups.own(GROUP, SET, "m");
   const dataPlane = await brokers.dataPlane();
+  const early = brokers.groups.own("early", SET, "m");
+  await brokers.done(dataPlane.commitProgress({ ...AT, group: "early", memberId: "m", generation: early, offset: offset(7) }));
   for (let to = 1; to <= 150; to++) await brokers.commit(dataPlane, to, generation);
   const before = await brokers.agree();
   const leader = await brokers.cluster.leader();
@@ -123,6 +125,7 @@ test("after segments, snapshots and a restart of all, everybody knows what was c
   const next = await brokers.dataPlane();
   assert.deepEqual(await brokers.agree(), before);
   assert.equal((await brokers.done(next.progress({ ...AT, group: GROUP, owner: undefined }))).offset, 150);
+  assert.equal((await brokers.done(next.progress({ ...AT, group: "early", owner: undefined }))).offset, 7);
   assert.equal(await brokers.commit(next, 151, generation), 151);
 });
 

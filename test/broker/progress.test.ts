@@ -76,6 +76,26 @@ test("what a commit was overtaken by is decided where its entry stands", async (
   assert.equal((await claimed).offset, 3);
 });
 
+test("a commit that stands behind the claim of the next owner changes nothing, and is told so", async () => {
+  const { commit, begin, groups, replica, generation } = owned();
+  await commit(1);
+  const known = groups.group("billing");
+  const next = groups.own("billing", replica.replicaSetId, "n");
+  replica.commits = false;
+  const claimed = begin("n", next);
+  await settle();
+  groups.group = () => known;
+  const late = commit(2, { generation });
+  late.catch(() => undefined);
+  await settle();
+  replica.commits = true;
+  replica.commitAll();
+  assert.equal((await claimed).offset, 1);
+  const error = await refusal("STALE_GENERATION", () => late);
+  assert.equal(error.details["currentGeneration"], next);
+  assert.equal(replica.progress.get("billing")?.offset, 1);
+});
+
 test("who does not own the partition commits nothing, and each reason has its name", async () => {
   const { commit, groups, replica, generation, entries } = owned();
   await refusal("PARTITION_NOT_OWNED", () => commit(1, { memberId: "other" }));
@@ -240,6 +260,14 @@ test("a group that is begun anew under its old name inherits nothing, even befor
   const generation = groups.own("billing", replica.replicaSetId, "n");
   assert.equal((await look()).offset, undefined);
   assert.equal((await begin("n", generation)).offset, undefined);
+  assert.equal((await commit(1, { memberId: "n", generation })).offset, 1);
+});
+
+test("a commit without a claim before it inherits nothing either", async () => {
+  const { commit, groups, replica } = owned();
+  await commit(2);
+  groups.delete("billing");
+  const generation = groups.own("billing", replica.replicaSetId, "n");
   assert.equal((await commit(1, { memberId: "n", generation })).offset, 1);
 });
 
