@@ -1,7 +1,7 @@
 import { QuireError, toQuireError } from "../base/errors.js";
 import { METADATA_REPLICA_SET, type NodeId, type ReplicaId, type ReplicaSetId } from "../base/ids.js";
 import type { Clock, Logger } from "../base/ports.js";
-import type { Configuration, LogSettings, Replica, ReplicaHost, ReplicaRecord } from "../replica/types.js";
+import type { Configuration, LogSettings, QuorumSet, Replica, ReplicaHost, ReplicaRecord } from "../replica/types.js";
 import { CatchUp } from "./catch-up.js";
 import type { MetadataMachine } from "./metadata-machine.js";
 import type { MetadataChange } from "./metadata-state.js";
@@ -35,6 +35,7 @@ const RETRY_MS_MAX = 1_000;
 const CATCH_UP_ROUND_MS_MAX = 2 * RETRY_MS_MAX;
 /** Whoever creates from this has no say: the host shall find the replica on its disk. */
 const NOBODY: Configuration = { voters: [], learners: [], w: 1, r: 1 };
+const withoutLearners = ({ voters, w, r }: QuorumSet): Configuration => ({ voters, learners: [], w, r });
 
 /**
  * Makes what this broker runs what the metadata wants: starts, updates and removes replicas, and, where it leads, brings the replica
@@ -177,7 +178,7 @@ export class Reconciler {
   async #start(id: ReplicaSetId, replicaId: ReplicaId): Promise<void> {
     const found = this.#options.machine.state.partitionOf(id);
     const logSettings = this.#settingsOf(id) ?? this.#options.logSettings;
-    const initial: Configuration = found === undefined ? NOBODY : { ...found.partition.initial, learners: [] };
+    const initial: Configuration = found === undefined ? NOBODY : withoutLearners(found.partition.initial);
     // Before it begins: what may have been written must be removed some day.
     this.#stored.set(id, replicaId);
     await this.#options.host.start({ replicaSetId: id, replicaId, initial, logSettings });

@@ -51,6 +51,8 @@ export interface LeadershipClaim {
  */
 export class LocalHost implements ReplicaHost {
   readonly #options: HostOptions;
+  /** One for all replicas. */
+  readonly #core: CoreOptions;
   readonly #replicas = new Map<ReplicaSetId, LocalReplica>();
   /** The last thing asked for of each set: a replica is not opened while its log, or a former one's, is being removed. */
   readonly #turns = new Map<ReplicaSetId, Promise<unknown>>();
@@ -63,7 +65,9 @@ export class LocalHost implements ReplicaHost {
   #stopped = false;
 
   constructor(options: HostOptions) {
+    const { core, random } = options;
     this.#options = options;
+    this.#core = { ...core, random: (bound) => random.below(bound) };
   }
 
   get(id: ReplicaSetId): LocalReplica | undefined {
@@ -192,7 +196,7 @@ export class LocalHost implements ReplicaHost {
     refuseOlder(spec, known);
     if (former !== undefined) await this.#remove(spec.replicaSetId);
     const { machine, cutPolicy } = this.#options.machineFor(spec.replicaSetId);
-    const { peers, store, logs, logger, core, random } = this.#options;
+    const { peers, store, logs, logger } = this.#options;
     const replica = await openReplica({
       spec,
       known: records.get(spec.replicaSetId),
@@ -203,7 +207,7 @@ export class LocalHost implements ReplicaHost {
       machine,
       cutPolicy,
       logger,
-      core: { ...core, random: (bound) => random.below(bound) },
+      core: this.#core,
       catchUpReads: this.#catchUpReads,
       host: {
         ticking: (self, needed) => this.#ticking(self, needed),

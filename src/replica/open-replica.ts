@@ -134,7 +134,21 @@ async function replicaOver(log: Log, options: OpenOptions): Promise<LocalReplica
       "the end of a log may be missing; this replica does not vote until the others have repaired it",
     );
   }
-  return new LocalReplica({ ...options, replicaSetId, replicaId, core, log, restoredFrom: snapshot, snapshotsKept: snapshots.map((kept) => kept.index) });
+  return new LocalReplica({
+    replicaSetId,
+    replicaId,
+    core,
+    log,
+    store,
+    machine,
+    cutPolicy: options.cutPolicy,
+    restoredFrom: { index: snapshot.index, nextOffset: snapshot.nextOffset, configuration: snapshot.configuration },
+    snapshotsKept: snapshots.map((kept) => kept.index),
+    peers: options.peers,
+    logger: options.logger,
+    catchUpReads: options.catchUpReads,
+    host: options.host,
+  });
 }
 
 /**

@@ -17,8 +17,8 @@ export interface ReplicaParts {
   readonly store: ReplicaStore;
   readonly machine: StateMachine;
   readonly cutPolicy: CutPolicy;
-  /** The snapshot that `machine` was restored from. */
-  readonly restoredFrom: Snapshot;
+  /** The snapshot that `machine` was restored from, without its state, which nobody needs to hold any longer. */
+  readonly restoredFrom: Pick<Snapshot, "index" | "nextOffset" | "configuration">;
   readonly snapshotsKept: readonly LogIndex[];
   readonly peers: Peers;
   readonly logger: Logger;

@@ -41,15 +41,16 @@ export class LocalReplica implements Replica {
   #currentTold = false;
 
   constructor(parts: ReplicaParts) {
-    this.replicaSetId = parts.replicaSetId;
+    const { replicaSetId, log, store, cutPolicy } = parts;
+    this.replicaSetId = replicaSetId;
     this.replicaId = parts.replicaId;
-    this.log = parts.log;
+    this.log = log;
     this.machine = parts.machine;
     this.#parts = parts;
     this.#core = parts.core;
     const failed = (error: Error): void => this.fail(error);
     const compacted = (logStart: LogPosition): void => this.step({ kind: "compacted", logStart });
-    this.#snapshots = new Snapshots({ ...parts, kept: parts.snapshotsKept, compacted, failed });
+    this.#snapshots = new Snapshots({ replicaSetId, log, store, cutPolicy, kept: parts.snapshotsKept, compacted, failed });
     this.#applier = new Applier({
       log: parts.log,
       machine: parts.machine,

@@ -277,7 +277,8 @@ export class GroupCommit {
 
   #isSynced(): void {
     this.#isDirty = false;
-    this.#durable = { ...this.#written, group: this.#groupNumber };
+    const { index, place } = this.#written;
+    this.#durable = { index, place, group: this.#groupNumber };
     this.#groupNumber += 1;
     this.#groupPosition = 0;
     this.syncs += 1;

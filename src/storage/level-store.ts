@@ -186,5 +186,6 @@ function encodeSnapshot({ state, ...header }: Snapshot): Buffer {
 
 function decodeSnapshot(bytes: Buffer): Snapshot {
   const end = 4 + bytes.readUInt32LE();
-  return { ...(JSON.parse(bytes.toString("utf8", 4, end)) as Omit<Snapshot, "state">), state: bytes.subarray(end) };
+  const { index, term, nextOffset, configuration } = JSON.parse(bytes.toString("utf8", 4, end)) as Omit<Snapshot, "state">;
+  return { index, term, nextOffset, configuration, state: bytes.subarray(end) };
 }

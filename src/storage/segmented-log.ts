@@ -85,9 +85,13 @@ export class SegmentedLog implements Log {
     this.#syncedIndex = durable.index;
     this.#window = options.tailCache.window();
     this.#checkpoint = new CheckpointFile(files, folder, () => this.#image());
-    const shared = { files, folder, state, window: this.#window, openSegments };
+    const window = this.#window;
     this.#commit = new GroupCommit({
-      ...shared,
+      files,
+      folder,
+      state,
+      window,
+      openSegments,
       clock,
       settings: () => this.#settings,
       checkpoint: this.#checkpoint,
@@ -96,7 +100,7 @@ export class SegmentedLog implements Log {
       failed: (error) => this.#failed(error),
       markDeferred: () => this.#markDeferred(),
     });
-    this.#reader = new LogReader({ ...shared, writtenIndex: () => this.#commit.writtenIndex });
+    this.#reader = new LogReader({ files, folder, state, window, openSegments, writtenIndex: () => this.#commit.writtenIndex });
   }
 
   get logStart(): LogPosition {
