@@ -63,7 +63,8 @@ function membersOf(edge: Edge, group: GroupInfo, runner: GroupRunner | undefined
 async function partitionsOf(edge: Edge, group: GroupInfo, runner: GroupRunner | undefined, context: CallContext): Promise<Init<GroupPartitionMessage>[]> {
   const list = placesOf(edge, group, runner);
   const queries = list.map(({ topic, partition }) => ({ topic, partition, group: group.name, owner: undefined }));
-  const progress = queries.length === 0 ? [] : await fetchEach(edge, queries, context);
+  // That the description was passed on says nothing of the offsets, which other brokers may have.
+  const progress = queries.length === 0 ? [] : await fetchEach(edge, queries, { ...context, forwarded: false });
   const messages = list.map(({ topic, partition, id }, i): Init<GroupPartitionMessage> => {
     const owner = group.owners.get(id);
     const next = runner?.target?.get(id);

@@ -81,6 +81,34 @@ test("while nobody leads, the answer says so, and what another broker is in char
   assert.equal(later.answers[1].offset, 2);
 });
 
+test("a description that another broker gives has the offsets of partitions that are led elsewhere still", async (context) => {
+  const { asked, leader, replicas, generations } = await started(context);
+  // Broker 1 coordinates, broker 2 leads, and is asked.
+  for (const { replicaSetId } of replicas) asked.groups.own("billing", replicaSetId, "m");
+  await leader.stubs.ask("GroupService.CommitOffsets", { group: "billing", memberId: "m", commits: commitsOf(generations, 1) });
+  const { partitions } = await leader.stubs.ask("GroupService.DescribeGroup", { group: "billing" });
+  assert.deepEqual(
+    partitions.map(({ progress }: Message) => [progress.offset, progress.error]),
+    [1, 2, 3].map(() => [1, null]),
+  );
+});
+
+test("offsets of a group without members are moved through any broker, and by nobody else", async (context) => {
+  const { asked, leader, replicas, generations } = await started(context);
+  await asked.stubs.ask("GroupService.CommitOffsets", { group: "billing", memberId: "m", commits: commitsOf(generations, 2) });
+  const generation = leader.groups.empty("billing");
+  const commits = generations.map((_, partition) => ({ topic: "orders", partition, generation, offset: 1 }));
+  await refusal("INVALID_FIELD", () => asked.stubs.ask("GroupService.CommitOffsets", { group: "billing", commits }));
+  const moved = await asked.stubs.ask("GroupService.CommitOffsets", { group: "billing", commits }, { metadata: { "quire-forwarded": "1" } });
+  assert.ok(moved.answers.every(({ error }: Message) => fromStatus(error).reason === "NOT_LEADER"));
+  const { answers } = await leader.stubs.ask("GroupService.CommitOffsets", { group: "billing", commits }, { metadata: { "quire-forwarded": "1" } });
+  assert.deepEqual(
+    answers.map(({ offset, error }: Message) => [offset, error]),
+    [1, 2, 3].map(() => [1, null]),
+  );
+  assert.equal(replicas[0]?.progress.get("billing")?.offset, 1);
+});
+
 test("what is wrong with a request is named, and nothing of it is done", async (context) => {
   const { view, stubs, lead, groups } = await startEdge(context);
   view.addTopic("orders");
