@@ -58,10 +58,7 @@ export class LocalReplica implements Replica {
       nextOffset: parts.restoredFrom.nextOffset,
       configuration: parts.restoredFrom.configuration,
       applied: (frame) => this.#applied(frame),
-      advanced: () => {
-        this.#tellServing();
-        this.#changed();
-      },
+      advanced: () => this.#advanced(),
       failed,
     });
     this.#replicator = new Replicator({
@@ -69,8 +66,7 @@ export class LocalReplica implements Replica {
       reads: parts.catchUpReads,
       leads: (term) => this.#works && this.#core.role === "leader" && this.#core.term === term,
       send: (to, message) => this.#send(to, message),
-      hasRoom: (to, bytesMax) => this.#parts.peers.queuedBytes(to.nodeId) < bytesMax,
-      takesRecords: (to) => this.#parts.peers.takesRecords(to.nodeId),
+      peers: parts.peers,
       snapshotFor: () => this.#snapshots.forFollower(),
       step: (event) => this.step(event),
       failed,
@@ -348,10 +344,9 @@ export class LocalReplica implements Replica {
   }
 
   #saveSnapshot(): void {
-    const index = this.appliedIndex;
+    const { appliedIndex: index, configuration, nextOffset } = this.#applier;
     const term = this.log.termAt(index);
     if (term === undefined) return;
-    const { configuration, nextOffset } = this.#applier;
     this.#snapshots.save({ index, term, configuration, nextOffset, state: this.machine.snapshot() });
   }
 
@@ -395,6 +390,11 @@ export class LocalReplica implements Replica {
     this.#servingTold = serving;
     this.#currentTold = current;
     this.#parts.host.leadershipChanged(this);
+    this.#changed();
+  }
+
+  #advanced(): void {
+    this.#tellServing();
     this.#changed();
   }
 
