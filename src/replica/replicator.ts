@@ -6,7 +6,7 @@ import type { Frame, Log } from "../storage/log.js";
 import type { Snapshot } from "../storage/replica-store.js";
 import type { CatchUpReads } from "./catch-up-reads.js";
 import { decodeConfiguration } from "./configuration-codec.js";
-import type { Payload } from "./types.js";
+import type { Payload, Peers } from "./types.js";
 
 /** Most bytes of frames in one append; larger only when a single frame is. */
 const APPEND_BYTES_MAX = MIB;
@@ -19,9 +19,7 @@ export interface ReplicatorOptions {
   /** Whether this replica still leads in the term: what was read or found meanwhile must not be said in a term that is over. */
   readonly leads: (term: Term) => boolean;
   readonly send: (to: Member, message: Message<Payload>) => boolean;
-  readonly hasRoom: (to: Member, bytesMax: number) => boolean;
-  /** Whether the follower's disk has room for records. */
-  readonly takesRecords: (to: Member) => boolean;
+  readonly peers: Pick<Peers, "queuedBytes" | "takesRecords">;
   readonly snapshotFor: () => Promise<Snapshot | undefined>;
   readonly step: (event: Event<Payload>) => void;
   readonly failed: (error: Error) => void;
@@ -38,19 +36,19 @@ export class Replicator {
   }
 
   replicate(effect: Replicate): void {
-    const { log, hasRoom, takesRecords } = this.#options;
+    const { log, peers } = this.#options;
     const from = indexPlus(effect.previous.index, 1);
     if (effect.through < from) {
       this.#sendAppend(effect, []);
       return;
     }
     // The log's beginning goes at once; the core hears of it when that is on disk, and then asks for a snapshot.
-    if (from <= log.logStart.index || !hasRoom(effect.to, LINK_BYTES_MAX)) {
+    if (from <= log.logStart.index || peers.queuedBytes(effect.to.nodeId) >= LINK_BYTES_MAX) {
       this.#sendNothing(effect);
       return;
     }
     // What it will not take is not read either: one frame tells.
-    const bytesMax = takesRecords(effect.to) ? APPEND_BYTES_MAX : 1;
+    const bytesMax = peers.takesRecords(effect.to.nodeId) ? APPEND_BYTES_MAX : 1;
     const frames = log.readCached(from, effect.through, bytesMax);
     if (frames !== undefined) {
       this.#sendFrames(effect, frames);
@@ -96,7 +94,7 @@ export class Replicator {
 
   /** A follower without room for records takes what stands before them: the no-op of a term, a new configuration, what was trimmed. */
   #sendFrames(effect: Replicate, frames: readonly Frame[]): void {
-    const records = this.#options.takesRecords(effect.to) ? -1 : frames.findIndex((frame) => frame.kind === EntryKind.records);
+    const records = this.#options.peers.takesRecords(effect.to.nodeId) ? -1 : frames.findIndex((frame) => frame.kind === EntryKind.records);
     if (records === 0) this.#sendNothing(effect);
     else this.#sendAppend(effect, records < 0 ? frames : frames.slice(0, records));
   }
