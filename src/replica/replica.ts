@@ -86,7 +86,6 @@ export class LocalReplica implements Replica {
   get configuration(): Configuration {
     return this.#core.configuration;
   }
-  /** Whether consensus needs ticks now. */
   get ticking(): boolean {
     return this.#works && this.#core.ticking;
   }
