@@ -53,6 +53,12 @@ export class Cursor {
     return replica;
   }
 
+  /** Whether a change brought nothing for this place: all is read, and more may be read here. What consumer groups commit is such a change, too. */
+  isCaughtUp(replica: Replica): boolean {
+    const { serving, highWatermark } = replica;
+    return serving && highWatermark === this.#position && earliestOffset(replica) <= this.#position && this.#keeper.runs(replica);
+  }
+
   /**
    * Next record batches, at most `bytesMax` with their headers; with `atLeastOne`, one batch even when it is larger. Empty when
    * nothing (that fits) is there below the high watermark.

@@ -43,7 +43,7 @@ export async function fetch(options: FetchOptions, request: FetchRequest, signal
     partial = fetchResult(options.keeper, replica, cursor, [...frames]);
     const waitMs = waitUntilMs - options.clock.monotonicMs();
     if (bytes >= request.bytesMin || waitMs <= 0) return partial;
-    if (cursor.position === replica.highWatermark) await waitForChange(options, replica, waitMs, signal);
+    if (cursor.position === replica.highWatermark) await waitForChange(options, replica, cursor, { waitMs, signal });
   }
 }
 
@@ -55,8 +55,13 @@ export const fetchResult = (keeper: PartitionKeeper, replica: Replica, cursor: P
   leader: { nodeId: keeper.self, term: replica.term },
 });
 
-/** Resolves at a change of the partition, when the time is over, or when the caller gave up. @throws QuireError THROTTLED */
-function waitForChange(options: FetchOptions, replica: Replica, waitMs: number, signal: AbortSignal): Promise<void> {
+/** Resolves at a change of the partition that matters here, when the time is over, or when the caller gave up. @throws QuireError THROTTLED */
+function waitForChange(
+  options: FetchOptions,
+  replica: Replica,
+  cursor: Cursor,
+  { waitMs, signal }: { readonly waitMs: number; readonly signal: AbortSignal },
+): Promise<void> {
   if (options.waiters >= options.waitersMax) {
     throw new QuireError("THROTTLED", `${options.waiters} fetches wait for records on this broker, which is the limit; ask with max_wait_ms 0, or subscribe`, {
       details: { waiters: options.waiters, limit: options.waitersMax },
@@ -72,7 +77,9 @@ function waitForChange(options: FetchOptions, replica: Replica, waitMs: number, 
       signal.removeEventListener("abort", end);
       resolve();
     };
-    const unwatch = options.watch.watch(replica, end);
+    const unwatch = options.watch.watch(replica, () => {
+      if (!cursor.isCaughtUp(replica)) end();
+    });
     const timer = options.clock.after(waitMs, end);
     signal.addEventListener("abort", end, { once: true });
   });

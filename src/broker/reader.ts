@@ -3,7 +3,7 @@ import type { Offset } from "../base/ids.js";
 import type { TopicPartition } from "../cluster/view.js";
 import { Cursor } from "./cursor.js";
 import { fetchResult } from "./fetch.js";
-import { earliestOffset, type PartitionKeeper } from "./partition-keeper.js";
+import type { PartitionKeeper } from "./partition-keeper.js";
 import type { PartitionWatch } from "./partition-watch.js";
 import type { FetchResult, PartitionReader } from "./types.js";
 
@@ -46,8 +46,7 @@ export class LocalReader implements PartitionReader {
       this.#highWatermark = replica.highWatermark;
       if (frames.length > 0) return fetchResult(this.#keeper, replica, this.#cursor, frames);
       this.#unwatch = this.#watch.watch(replica, () => {
-        const idle = replica.serving && replica.highWatermark === this.#cursor.position && earliestOffset(replica) <= this.#cursor.position;
-        if (idle && this.#keeper.runs(replica)) return;
+        if (this.#cursor.isCaughtUp(replica)) return;
         this.#stopWatching();
         this.#ready();
       });

@@ -17,7 +17,8 @@ export function groupHandlers(edge: Edge, calls: UnaryCalls, streams: StreamSlot
   return {
     Join: (call) => openJoin(edge, streams, call),
     CommitOffsets: on(appendMs, true, commitOffsets),
-    FetchOffsets: on(appendMs, true, fetchOffsets),
+    // Its claims may be made twice.
+    FetchOffsets: on(appendMs, false, fetchOffsets),
     ListGroups: on(metadataMs, false, listGroups),
     DescribeGroup: on(adminMs, false, describeGroup),
     ResetOffsets: on(adminMs, true, resetOffsets),

@@ -138,3 +138,15 @@ test("an offset outside of what is kept is refused with the bounds", async () =>
   assert.equal(error.details["earliest"], 1);
   assert.equal(error.details["latest"], 3);
 });
+
+test("who waits is not woken by what consumer groups commit", async () => {
+  const { dataPlane, replica } = fixture();
+  const answer = dataPlane.fetch({ ...AT, offset: offset(0), bytesMax: 1_000, bytesMin: 1, waitMsMax: 10_000 }, new AbortController().signal);
+  await settle();
+  const [watcher] = replica.watchers;
+  for (let n = 0; n < 3; n++) replica.addNoOp();
+  await settle();
+  assert.deepEqual([...replica.watchers], [watcher], "it waits as before");
+  replica.add(["a"]);
+  assert.equal((await answer).frames.length, 1);
+});
