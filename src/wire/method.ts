@@ -107,7 +107,7 @@ function malformedToQuireError(thrown: unknown): QuireError {
   });
 }
 
-/** The generated decoder rounds int64 beyond 2^53 silently; no field of ours is a float, so any number that is not a safe integer is one of those. */
+/** The generated decoder rounds int64 beyond 2^53 silently. Those are whole numbers all the same; what has a fraction is a double. */
 function checked(decode: (bytes: Buffer) => object): (bytes: Buffer) => object {
   return (bytes) => {
     const message = decode(bytes);
@@ -116,18 +116,20 @@ function checked(decode: (bytes: Buffer) => object): (bytes: Buffer) => object {
   };
 }
 
-/** Whether all numbers are safe integers. Apart from the search for the one that is not: this runs for every message, and metadata has thousands. */
+const isExactNumber = (value: number): boolean => Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
+
+/** Whether all numbers are as they were sent. Apart from the search for the one that is not: this runs for every message, and metadata has thousands. */
 function isExact(value: object): boolean {
   if (value instanceof Uint8Array) return true;
   const items: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
   for (const item of items) {
-    if (typeof item === "number" ? !Number.isSafeInteger(item) : typeof item === "object" && item !== null && !isExact(item)) return false;
+    if (typeof item === "number" ? !isExactNumber(item) : typeof item === "object" && item !== null && !isExact(item)) return false;
   }
   return true;
 }
 
 function refuseInexact(value: unknown, path: string): void {
-  if (typeof value === "number" && !Number.isSafeInteger(value)) throw new MalformedError(`${path} is about ${value}, beyond ±(2^53 − 1)`, path);
+  if (typeof value === "number" && !isExactNumber(value)) throw new MalformedError(`${path} is about ${value}, beyond ±(2^53 − 1)`, path);
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return;
   for (const [key, item] of Object.entries(value)) refuseInexact(item, path === "" ? key : `${path}.${key}`);
 }

@@ -6,12 +6,18 @@ import { callUnary, openBidi } from "../../src/wire/call.js";
 import { type Handlers, loadProto, MalformedRequest } from "../../src/wire/method.js";
 import { publicProtoFiles } from "../../src/wire/proto-root.js";
 import { refuseMalformed } from "../../src/wire/refuse-malformed.js";
-import { adminService, clusterService, type FetchService, fetchService, produceService } from "../../src/wire/services.js";
+import { adminService, clusterService, type FetchService, fetchService, groupService, produceService } from "../../src/wire/services.js";
 import { fromGrpcError, toServiceError } from "../../src/wire/status.js";
 
 test("every method of the .proto files has its definition", () => {
   const definitions = loadProto(publicProtoFiles);
-  const ours = { ProduceService: produceService, FetchService: fetchService, ClusterService: clusterService, AdminService: adminService };
+  const ours = {
+    ProduceService: produceService,
+    FetchService: fetchService,
+    GroupService: groupService,
+    ClusterService: clusterService,
+    AdminService: adminService,
+  };
   for (const [name, service] of Object.entries(ours)) {
     assert.deepEqual(Object.keys(service).sort(), Object.keys(definitions[`quire.v1.${name}`] ?? {}).sort());
   }
@@ -49,6 +55,12 @@ test("an int64 beyond 2^53 in a generated message is refused with the field's pa
   assert.ok(request instanceof MalformedRequest);
   assert.equal(request.error.reason, "INVALID_FIELD");
   assert.equal(request.error.fields[0]?.field, "beforeOffset");
+});
+
+test("a double with a fraction is as exact as it was sent", () => {
+  const { FetchOffsets } = groupService;
+  const response = FetchOffsets.responseDeserialize(FetchOffsets.responseSerialize({ answers: [{ offset: 0, recordsPerSecond: 0.3 }] }));
+  assert.deepEqual([response.answers[0]?.offset, response.answers[0]?.recordsPerSecond], [0, 0.3]);
 });
 
 async function withServer(run: (client: grpc.Client) => Promise<void>): Promise<void> {
