@@ -33,7 +33,12 @@ export interface Progress {
 }
 
 export interface ProgressPlane {
-  /** Resolves when W replicas have it on disk. @throws QuireError STALE_GENERATION, PARTITION_NOT_OWNED, OFFSET_OUT_OF_RANGE, GROUP_NOT_FOUND, QUOTA_EXCEEDED, and those of `PartitionKeeper` */
+  /**
+   * Resolves, with what is committed now, when W replicas have it on disk. May be repeated.
+   *
+   * @throws QuireError STALE_GENERATION, PARTITION_NOT_OWNED, OFFSET_OUT_OF_RANGE, GROUP_NOT_FOUND, GROUP_NOT_EMPTY (a reset), QUOTA_EXCEEDED, THROTTLED; NOT_READY
+   * (a generation that this broker has not heard of), QUORUM_UNAVAILABLE, WRITE_OUTCOME_UNKNOWN, and those of `PartitionKeeper`
+   */
   commitProgress(commit: ProgressCommit): Promise<{ readonly offset: Offset; readonly term: Term }>;
   /** Linearizable. For an owner: its generation is on W disks before this resolves, and no older one commits after. @throws QuireError as `commitProgress` */
   progress(query: ProgressQuery): Promise<Progress>;
