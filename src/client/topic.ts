@@ -28,6 +28,8 @@ import type { TopicWriter } from "./writer.js";
 
 /** A bulk send lets others have their turn after so many records. */
 const RECORDS_PER_TURN = 1_000;
+/** And looks at the clock once for so many: that costs as much as encoding a small record. */
+const RECORDS_PER_LOOK = 8;
 
 export interface TopicParts<Value> extends ReaderParts<Value> {
   readonly writer: TopicWriter;
@@ -190,12 +192,13 @@ export class Topic<Value> {
     let wallMs = -1;
     let sentMs = 0;
     for (const value of values) {
-      if (++turn % RECORDS_PER_TURN === 0) await new Promise<void>((resolve) => this.#clock.soon(resolve));
+      const turnEnds = ++turn % RECORDS_PER_TURN === 0;
+      if (turnEnds) await new Promise<void>((resolve) => this.#clock.soon(resolve));
       signal?.throwIfAborted();
-      if (!writer.hasRoom) await this.#room(signal);
+      const waits = !writer.hasRoom;
+      if (waits) await this.#room(signal);
       if (bulk.failure !== undefined) return;
-      // One look at a clock is enough, as long as it shows the same millisecond.
-      const nowMs = this.#clock.wallMs();
+      const nowMs = waits || turnEnds || turn % RECORDS_PER_LOOK === 1 ? this.#clock.wallMs() : wallMs;
       if (nowMs !== wallMs) sentMs = this.#clock.monotonicMs();
       wallMs = nowMs;
       const request = bulkRequest(value, serializer, nowMs, options);
