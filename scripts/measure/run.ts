@@ -11,6 +11,7 @@ import { LocalCluster } from "../../src/cli/local/local-cluster.js";
 import { untilWhole } from "../../src/cli/local/until-whole.js";
 import { connect, type Quire, type Topic } from "../../src/client/index.js";
 import { Pulse } from "./gaps.js";
+import { measureGroups } from "./groups.js";
 import { peakMiB } from "./memory.js";
 import { openStuckConsumer } from "./stuck-consumer.js";
 
@@ -174,10 +175,15 @@ async function partitionFlood(partitions: number, records: number): Promise<void
   });
 }
 
+async function groups(): Promise<void> {
+  for (const members of [100, 1_000]) await onStage(({ cluster, quire }) => measureGroups(cluster, quire, { members, partitions: 1_000, say }));
+}
+
 const STAGES: Readonly<Record<string, () => Promise<void>>> = {
   "first-record": firstRecord,
   failover: () => failover(10),
   restart: () => restart(2_000 * MIB),
+  groups,
   memory: async () => {
     await memory(600 * MIB);
     await partitionFlood(1_000, 200_000);

@@ -6,10 +6,12 @@ import type { ClusterView } from "../../cluster/view.js";
 import { assign, type Target } from "./assignment.js";
 import { assignmentInput } from "./assignment-input.js";
 import { Debounce } from "./debounce.js";
+import { isNewer, isSameMember } from "./group-compare.js";
 import { MemberSession, type MemberStream } from "./member-session.js";
 import { planChange } from "./plan-change.js";
 import { fenced, inconsistentStrategy, notCoordinator, replaced } from "./refusals.js";
 import { inSlices } from "./slices.js";
+import { Wanted } from "./wanted.js";
 
 export interface RunnerParts {
   readonly view: ClusterView;
@@ -52,6 +54,7 @@ export class GroupRunner {
   #leavingNow: ReadonlySet<string> = new Set();
   #strategy: AssignmentStrategy;
   #target: Target | undefined;
+  readonly #wanted = new Wanted();
   readonly #recompute: Debounce;
   #running = false;
   #closed = false;
@@ -348,52 +351,31 @@ export class GroupRunner {
   #admitKnown(): void {
     const { view, clock } = this.#parts;
     if (this.#group?.coordinator !== view.self) return;
-    const admitted: MemberSession[] = [];
     for (const [memberId, { member, stream, holding }] of this.#entering) {
       const known = this.#group.members.get(memberId);
       const session = this.#sessions.get(memberId);
-      if (known === undefined || session === undefined || this.#leavingNow.has(memberId) || !isSame(known, member)) continue;
+      if (known === undefined || session === undefined || this.#leavingNow.has(memberId) || !isSameMember(known, member)) continue;
       this.#entering.delete(memberId);
       if (this.#leaving.delete(memberId)) this.#recompute.now();
       session.stream?.end(replaced(memberId));
       session.attach(stream, holding, clock.monotonicMs());
       stream.entered({ sessionTimeoutMs: member.sessionTimeoutMs, strategy: this.#strategy });
-      admitted.push(session);
+      this.#tell(memberId);
     }
-    if (admitted.length > 0) this.#tellAll();
   }
 
-  /** What each shall own of what it owns. */
   #tellAll(): void {
+    for (const memberId of this.#sessions.keys()) this.#tell(memberId);
+  }
+
+  #tell(memberId: string): void {
     const { view } = this.#parts;
     if (this.#group?.coordinator !== view.self) return;
-    const byMember = new Map<string, Map<ReplicaSetId, number>>();
-    for (const [id, { memberId, generation }] of this.#group.owners) {
-      if (this.#target !== undefined && this.#target.get(id) !== memberId) continue;
-      const wanted = byMember.get(memberId);
-      if (wanted === undefined) byMember.set(memberId, new Map([[id, generation]]));
-      else wanted.set(id, generation);
-    }
-    const nameOf = (id: ReplicaSetId) => {
+    this.#sessions.get(memberId)?.tell(this.#wanted.of(this.#group, this.#target).get(memberId) ?? NOTHING, (id) => {
       const found = view.partitionOf(id);
       return found && { topic: found.topic.name, partition: found.partition.partition };
-    };
-    for (const [memberId, session] of this.#sessions) session.tell(byMember.get(memberId) ?? NOTHING, nameOf);
+    });
   }
 }
 
 const NOTHING: ReadonlyMap<ReplicaSetId, number> = new Map();
-
-/** Whether the view is ahead. That it has no group says nothing against one with members, which cannot have been deleted: then the view is behind. */
-function isNewer(seen: GroupInfo | undefined, known: GroupInfo | undefined): boolean {
-  if (seen === undefined) return known !== undefined && known.members.size === 0;
-  return known === undefined || seen.begunAfter > known.begunAfter || (seen.begunAfter === known.begunAfter && seen.version > known.version);
-}
-
-const isSame = (a: GroupMemberInfo, b: GroupMemberInfo): boolean =>
-  a.instanceId === b.instanceId &&
-  a.clientId === b.clientId &&
-  a.sessionTimeoutMs === b.sessionTimeoutMs &&
-  a.pattern === b.pattern &&
-  a.topics.length === b.topics.length &&
-  a.topics.every((topic, at) => topic === b.topics[at]);
