@@ -156,9 +156,8 @@ const votes = [
 const faults = [
   fixed(3, 2, 2, { name: "one wiped disk", wipes: 1 }),
   fixed(3, 2, 2, { name: "one damaged disk", damages: 1, terms: 2 }),
-  changing([set(abc, 2, 2), set(abc, 1, 3)], { name: "one torn log, 2 entries", entries: 2, torn: 1 }),
-  changing([set(abc, 1, 3), set(abc, 2, 2)], { name: "one torn log, 2 entries", entries: 2, torn: 1 }),
-  changing([set(abc, 2, 2), set(abc, 3, 2)], { name: "one damaged disk, 2 entries", entries: 2, damages: 1 }),
+  changing([set(abc, 2, 2), set(abc, 1, 3)], { name: "joint only, one torn log", entries: 2, changes: 1, torn: 1 }),
+  changing([set(abc, 1, 3), set(abc, 2, 2)], { name: "joint only, one torn log", entries: 2, changes: 1, torn: 1 }),
 ];
 
 /** @type {readonly Run[]} */
@@ -176,8 +175,9 @@ export const largeRuns = [
   fixed(5, 3, 3, { terms: 2, earlyVotes: true, name: "votes one by one" }),
   fixed(3, 2, 2, { name: "one damaged disk, 3 terms", damages: 1 }),
   fixed(3, 2, 2, { name: "one torn log", torn: 1, terms: 2 }),
+  changing([set(abc, 2, 2), set(abc, 1, 3)], { name: "one torn log, 2 entries", entries: 2, torn: 1 }),
+  changing([set(abc, 1, 3), set(abc, 2, 2)], { name: "one torn log, 2 entries", entries: 2, torn: 1 }),
+  changing([set(abc, 2, 2), set(abc, 3, 2)], { name: "one damaged disk, 2 entries", entries: 2, damages: 1 }),
   changing([set(abc, 2, 2), set(abc, 1, 3)], { name: "one torn log", torn: 1 }),
-  changing([set(abc, 1, 3), set(abc, 2, 2)], { name: "one torn log", torn: 1 }),
-  changing([set(abc, 2, 2), set(abc, 3, 2)], { name: "one damaged disk", damages: 1 }),
   fixed(3, 2, 2, { name: "two torn logs, one damaged disk", damages: 1, torn: 2, terms: 2 }),
 ];

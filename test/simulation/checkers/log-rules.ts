@@ -128,3 +128,10 @@ function checkSnapshots(record: ReplicaSetRecord, { id, log, snapshots }: Tracke
   if (snapshots === undefined || snapshots.some((index) => index >= log.start.index && index <= log.last.index)) return;
   record.broken(NO_GAP, `a snapshot of ${log.start.index} to ${log.last.index}`, `replica ${id} has ${snapshots.join(", ") || "none"}`);
 }
+
+/** At rest. A follower that is further behind than the log gets the snapshot at its start, and no record is lost to it. */
+export function checkStart(record: ReplicaSetRecord, id: ReplicaId): void {
+  const { log, snapshots } = record.replica(id);
+  if (record.options.cutPolicy !== "records" || snapshots === undefined || log.start.index === 0 || snapshots.includes(log.start.index)) return;
+  record.broken("a snapshot stands where the log begins", `one at ${log.start.index}`, `replica ${id} has ${snapshots.join(", ") || "none"}`);
+}

@@ -8,7 +8,7 @@
 import type { LogIndex, ReplicaId } from "../../../src/base/ids.js";
 import type { HardState, LogPosition, Message } from "../../../src/consensus/types.js";
 import { look } from "./leading-rules.js";
-import { appended, begins, cut, reset, truncated } from "./log-rules.js";
+import { appended, begins, checkStart, cut, reset, truncated } from "./log-rules.js";
 import type { Acknowledgement, EntryFacts, FinalReplica, FoundReplica, ReplicaView } from "./observations.js";
 import { type RecordOptions, ReplicaSetRecord, show } from "./replica-set-record.js";
 import { saved, says } from "./saying-rules.js";
@@ -138,5 +138,6 @@ export class PartitionChecker {
       this.#record.broken("every request is answered or refused", "no open request", `${openRequests.length} open: ${openRequests.slice(0, 5).join(", ")}`);
     const problem = problemOfLogs(replicas, { known, ghosts, trimmedBefore: committed.trimmedBefore });
     if (problem !== undefined) this.#record.broken(problem.invariant, problem.expected, problem.seen);
+    for (const { replicaId } of replicas) checkStart(this.#record, replicaId);
   }
 }

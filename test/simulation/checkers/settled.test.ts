@@ -1,9 +1,10 @@
 /** What must hold at the end: agreement, byte for byte, with everything that was ever acknowledged. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { offset, term } from "../../../src/base/ids.js";
+import { EntryKind } from "../../../src/base/entry-kind.js";
+import { logIndex, offset, replicaId, term } from "../../../src/base/ids.js";
 import type { FinalReplica } from "./observations.js";
-import { configuration, entry, quorumSet, resting, Scene } from "./scene.js";
+import { at, configuration, entry, quorumSet, resting, Scene } from "./scene.js";
 
 const ENTRIES = [entry(1, 1), entry(2, 1), entry(3, 1)];
 const leader = (sketch: Parameters<typeof resting>[2] = {}): FinalReplica => resting(1, ENTRIES, { role: "leader", serving: true, ...sketch });
@@ -66,4 +67,24 @@ test("an acknowledgement that the leader lacks", () => {
     concluded([resting(1, short, { role: "leader", serving: true }), resting(2, short), resting(3, short)]),
     /every acknowledgement is in the newest leader's log/,
   );
+});
+
+test("a log that rests where no snapshot stands: a follower further behind gets nothing", () => {
+  const scene = new Scene();
+  scene.look(1, { role: "leader" });
+  scene.write([1, 2], entry(1, 1), entry(2, 1), entry(3, 1, { kind: EntryKind.trim, trimsBefore: 2, endOffset: 2 }));
+  scene.look(1, { role: "leader", commit: 3, highWatermark: 2, serving: true });
+  scene.checker.keeps(replicaId(1), [logIndex(2)]);
+  scene.checker.cut(replicaId(1), at(2, 1));
+  const leader = resting(1, [entry(3, 1, { kind: EntryKind.trim, trimsBefore: 2, endOffset: 2 })], {
+    role: "leader",
+    serving: true,
+    configuration: configuration([1], 1, 1),
+  });
+  scene.checker.concludes([leader], []);
+  const seen = (): string => scene.checker.violation?.message ?? "none";
+  assert.equal(seen(), "none");
+  scene.checker.keeps(replicaId(1), [logIndex(3)]);
+  scene.checker.concludes([leader], []);
+  assert.match(seen(), /a snapshot stands where the log begins[\s\S]*replica 1 has 3/);
 });

@@ -4,8 +4,8 @@ import { leftTo, type Mutant, mutantsOf } from "./mutant.js";
 const mutant = mutantsOf("consensus");
 const SCENARIOS = "test/consensus/election.test.ts";
 
-/** What breaks no promise, and only makes service worse, is seen in what each replica says. */
-const ofService: readonly Mutant[] = [
+/** What makes service worse, or needs a change amid damage, is seen in what each replica says. */
+const inScenarios: readonly Mutant[] = [
   leftTo(
     SCENARIOS,
     mutant("rule 5: who hears a leader helps to depose it", [
@@ -38,6 +38,14 @@ const ofService: readonly Mutant[] = [
       "if (false)",
     ]),
   ),
+  leftTo(
+    "test/consensus/doubt.test.ts",
+    mutant("rule 10: a doubt ends by the own W, though others go by a lower one", [
+      "consensus/doubt.js",
+      "[membership.current, ...differing].every(",
+      "[membership.current].every(",
+    ]),
+  ),
 ];
 
 /** The mistakes that the simulation of consensus alone is held to find, which gets far more of them to happen than whole clusters do. */
@@ -48,4 +56,4 @@ const ofSafety: readonly Mutant[] = MUTATIONS.map(({ name, file, find, replace }
   leftTo: "the simulation of consensus",
 }));
 
-export const consensusMutants: readonly Mutant[] = [...ofSafety, ...ofService];
+export const consensusMutants: readonly Mutant[] = [...ofSafety, ...inScenarios];
