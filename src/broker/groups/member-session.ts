@@ -29,7 +29,7 @@ export class MemberSession {
   /** Of the newest assignment on this stream. */
   #version = 0;
   #told: ReadonlyMap<ReplicaSetId, number> = new Map();
-  /** What it may be working on, and since which assignment it shall not; 0 when it shall. Undefined while it has not said: then it may be anything. */
+  /** What it may be working on, and since which assignment it shall not; 0 when it shall. Undefined before its first stream here: then it may be anything. */
   #hands: Map<ReplicaSetId, number> | undefined;
 
   constructor(timeoutMs: number, nowMs: number) {
@@ -51,10 +51,9 @@ export class MemberSession {
     this.#hands = new Map([...holding].map((id) => [id, 0]));
   }
 
-  /** What the member holds from its return on is not known: it may take up again what it was told last. */
+  /** The stream is gone. What the member has in hands it may work on all the same. */
   detach(): void {
     this.stream = undefined;
-    this.#hands = undefined;
   }
 
   /** Whether the member may be at work on a partition. What it was never told of on this stream, and did not bring along, it is not. */

@@ -189,6 +189,36 @@ test("a thousand members that come at once make few changes, and each has its sh
   assert.ok(members.filter((_, i) => i !== 5).every((member) => member.events.length === 1));
 });
 
+test("members that come one after the other are waited for a moment, so that nothing moves twice", async () => {
+  const made = cluster(20);
+  const members: TestMember[] = [];
+  for (let i = 0; i < 20; i++) {
+    members.push(join(made, `m${i}`));
+    await made.clock.advance(10);
+  }
+  await made.clock.advance(500);
+  assert.deepEqual([...new Set(heldBy(members))], [1]);
+  assert.ok(members.every((member) => member.events.length === 1));
+});
+
+test("what is on its way to somebody stays so when others come", async () => {
+  const made = cluster(12);
+  const a = join(made, "a");
+  await made.clock.advance(300);
+  a.holdsOn = true;
+  const b = join(made, "b");
+  await made.clock.advance(300);
+  const runner = made.coordinators.get(a.at)?.runner("billing");
+  const promised = [...(runner?.target ?? [])].filter(([, owner]) => owner === "b").map(([id]) => id);
+  const c = join(made, "c");
+  await made.clock.advance(300);
+  const kept = promised.filter((id) => runner?.target?.get(id) === "b");
+  assert.deepEqual([promised.length, kept.length], [6, 4], "only what the third one needs is promised anew");
+  a.giveBack();
+  await made.clock.advance(300);
+  assert.deepEqual(heldBy([a, b, c]), [4, 4, 4]);
+});
+
 test("topics that come, grow and go are seen, by name and by pattern", async () => {
   const made = cluster(2);
   const a = join(made, "a", { pattern: "or*" });

@@ -38,7 +38,8 @@ export class Coordinators {
     }
     this.views.set(id, view);
     const admin = {
-      changeGroup: (change: GroupChange) => this.#change(change),
+      // A broker that is gone does nothing any more.
+      changeGroup: (change: GroupChange) => (this.views.get(id) === view ? this.#change(change) : new Promise<never>(() => undefined)),
       deleteGroup: async (name: string) => this.#apply({ kind: "delete-group", name }),
     };
     this.coordinators.set(id, new Coordinator({ view, groups: view, admin, clock: this.clock, logger: silentLogger }));
