@@ -35,7 +35,7 @@ const REDIRECTS_AT_ONCE = 3;
 /** A broker that does not answer Enter is given up after a third of the session, so that another can take the member in. */
 const SESSION_PART = 3;
 const ANSWER_MS_MIN = 1_000;
-const HEARTBEATS_MISSED = 3;
+const HEARTBEATS_MISSED = 2;
 const LOOKS_PER_TIMEOUT = 20;
 
 export class Membership {
