@@ -207,13 +207,15 @@ test("after a sync that failed while a log was opened, what memory shows is writ
   }
 });
 
-test("while one group is under way all that comes is one more", async () => {
+test("what comes in one turn of the event loop is one group, and all that comes while it is under way one more", async () => {
   const files = new FaultyFiles();
   const { log, settled } = await openTestLog({ files, settings: { segmentBytes: 1e6 } });
   log.append(frames(1, 1));
   await settled();
   const syncs = log.syncs;
-  for (let index = 2; index <= 101; index++) log.append(frames(index, index));
+  for (let index = 2; index <= 51; index++) log.append(frames(index, index));
+  await new Promise(setImmediate);
+  for (let index = 52; index <= 101; index++) log.append(frames(index, index));
   await settled();
   assert.equal(log.syncs - syncs, 2);
 });
