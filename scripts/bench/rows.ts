@@ -45,6 +45,8 @@ export interface Row {
 }
 
 const seconds = (count: number, { share }: Scale): string => `${Math.max(2, Math.round(count * share))}s`;
+/** A broker lives for months: what its first seconds cost, before its code is compiled, is not what is asked. The floor has as long. */
+const warmUp = (scale: Scale): string => seconds(15, scale);
 const megabytes = (count: number, { share }: Scale): string => `${Math.max(20, Math.round(count * share))}MB`;
 const measured = ({ bench }: Run): NamedPhase | undefined => bench.phases.find(({ name }) => name === "measured");
 const phase = ({ bench }: Run, wanted: string): NamedPhase | undefined => bench.phases.find(({ name }) => name === wanted);
@@ -69,8 +71,8 @@ const ackP = (label: string, quantile: "p50" | "p99", goal?: FigureRow["goal"]):
 const endToEnd = (size: string, bytes: number, figures: readonly FigureRow[]): Row => ({
   name: `end-to-end-${size}`,
   title: `end to end, ${bytes.toLocaleString("en")} B records, 6 partitions, N=3 W=2, fsync, one producer, one consumer`,
-  floor: (scale) => ["--record-bytes", String(bytes), "--duration", seconds(10, scale).slice(0, -1)],
-  bench: (scale) => ["end-to-end", "--cluster", "3", "--record-bytes", String(bytes), "--duration", seconds(10, scale)],
+  floor: (scale) => ["--record-bytes", String(bytes), "--warm-up", warmUp(scale).slice(0, -1), "--duration", seconds(10, scale).slice(0, -1)],
+  bench: (scale) => ["end-to-end", "--cluster", "3", "--record-bytes", String(bytes), "--warm-up", warmUp(scale), "--duration", seconds(10, scale)],
   figures,
 });
 
@@ -132,8 +134,14 @@ export const rows: readonly Row[] = [
   {
     name: "one-under-way",
     title: "one 1 KiB record under way at a time, fsync",
-    floor: (scale) => ["--record-bytes", "1024", "--batch-bytes", "1024", "--under-way", "1", "--no-consumer", "--duration", seconds(5, scale).slice(0, -1)],
-    bench: (scale) => ["produce", "--cluster", "3", ...OWN_KIB, "--partitions", "1", "--under-way", "1", "--duration", seconds(5, scale)],
+    floor: (scale) => [
+      ...["--record-bytes", "1024", "--batch-bytes", "1024", "--under-way", "1", "--no-consumer"],
+      ...["--warm-up", warmUp(scale).slice(0, -1), "--duration", seconds(5, scale).slice(0, -1)],
+    ],
+    bench: (scale) => [
+      ...["produce", "--cluster", "3", ...OWN_KIB, "--partitions", "1", "--under-way", "1"],
+      ...["--warm-up", warmUp(scale), "--duration", seconds(5, scale)],
+    ],
     figures: [
       ackP("p50, ms", "p50"),
       { label: "floor, p50, ms", of: ({ floor }) => floor?.acknowledgementMs.p50, digits: 2 },
@@ -149,7 +157,10 @@ export const rows: readonly Row[] = [
   {
     name: "many-producers",
     title: "64 producers without batching, 1 KiB",
-    bench: (scale) => ["produce", "--cluster", "3", ...OWN_KIB, "--producers", "64", "--under-way", "1", "--duration", seconds(10, scale)],
+    bench: (scale) => [
+      ...["produce", "--cluster", "3", ...OWN_KIB, "--producers", "64", "--under-way", "1"],
+      ...["--warm-up", warmUp(scale), "--duration", seconds(10, scale)],
+    ],
     figures: [
       { label: "records/s", of: (run) => measured(run)?.acknowledged?.recordsPerSecond, goal: { atLeast: 20_000 } },
       ackP("p99, ms", "p99", { atMost: 20 }),
@@ -159,7 +170,10 @@ export const rows: readonly Row[] = [
     name: "half-rate",
     title: "fixed rate, half of the peak, 1 KiB, end to end",
     atHalfRate: true,
-    bench: (scale) => ["latency", "--cluster", "3", ...OWN_KIB, "--rate", String(scale.halfRate), "--duration", seconds(20, scale)],
+    bench: (scale) => [
+      ...["latency", "--cluster", "3", ...OWN_KIB, "--rate", String(scale.halfRate)],
+      ...["--warm-up", warmUp(scale), "--duration", seconds(20, scale)],
+    ],
     figures: [
       { label: "p50, ms", of: (run) => measured(run)?.endToEndMs?.p50, digits: 2 },
       { label: "p99, ms", of: (run) => measured(run)?.endToEndMs?.p99, goal: { atMost: 20 }, digits: 2 },
@@ -201,7 +215,7 @@ export const rows: readonly Row[] = [
     title: "5,000 records/s spread over 1,000 partitions, fsync",
     bench: (scale) => [
       ...["latency", "--cluster", "3", "--partitions", "1000", "--keys", "10000", "--rate", "5000", "--duration", seconds(20, scale)],
-      ...["--warm-up", seconds(5, scale)],
+      ...["--warm-up", warmUp(scale)],
     ],
     figures: [ackP("p50, ms", "p50"), ackP("p99, ms", "p99", { atMost: 50 })],
   },
