@@ -98,8 +98,14 @@ test("a handler that blocks the event loop for longer than the session keeps its
   assert.equal(done, 2, "nothing came twice");
   await consumer.close();
   await topic.send("3");
-  const hanging = await topic.consume("g", () => new Promise(() => {}), { progressTimeoutMs: 500 });
+  let hangs = false;
+  const hang = (): Promise<void> => {
+    hangs = true;
+    return new Promise(() => {});
+  };
+  const hanging = await topic.consume("g", hang, { progressTimeoutMs: 1_000 });
   const rejected = assert.rejects(hanging.done, { reason: "DEADLINE" });
+  await until("it hangs", () => hangs);
   const other = new Seen();
   const next = await topic.consume("g", other.by("other"));
   await rejected;
