@@ -1,6 +1,7 @@
 /** All consumers of one client: begins them, and ends them before the client. */
 import { QuireError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
+import { closedError } from "../connections.js";
 import { checkNames, refuse } from "../options.js";
 import type { SendOptions, SendResult } from "../send.js";
 import type { Serializer } from "../serializers.js";
@@ -31,6 +32,7 @@ export class Consumers {
   readonly #parts: ConsumersParts;
   readonly #memberships: Memberships;
   readonly #consumers = new Set<Consumer>();
+  #isClosed = false;
 
   constructor(parts: ConsumersParts) {
     this.#parts = parts;
@@ -46,7 +48,7 @@ export class Consumers {
     const needed = typeof onFailure === "object" ? [...topics, onFailure.deadLetter] : topics;
     // A broker may hear of a topic later than we: those that are there are not refused for that.
     await Promise.all(needed.map((topic) => metadata.topic(topic, signal === undefined ? {} : { signal })));
-    if (closing.aborted) throw closing.reason;
+    if (this.#isClosed || closing.aborted) throw closedError();
     const consumer = new Consumer(
       plan,
       { ...this.#parts, memberships: this.#memberships },
@@ -63,6 +65,7 @@ export class Consumers {
 
   /** Each as `Consumer.close`. */
   async close(timeoutMs: number | undefined): Promise<void> {
+    this.#isClosed = true;
     await Promise.all([...this.#consumers].map((consumer) => consumer.close(timeoutMs === undefined ? {} : { timeoutMs })));
     this.#memberships.close();
   }
