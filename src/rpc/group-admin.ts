@@ -1,6 +1,6 @@
 /** Groups as people see them: listing, forgetting, and moving their offsets. */
 
-import { limits } from "../base/limits.js";
+import { limits, MIB } from "../base/limits.js";
 import { partitionNotFound, topicNotFound } from "../base/refusals.js";
 import { coordinatorOf } from "../broker/groups/coordinator-choice.js";
 import type { ProgressCommit } from "../broker/progress-types.js";
@@ -28,6 +28,7 @@ import { strategyCode } from "./join-requests.js";
 import { count, groupName, integerOr, partitionNumber, positionField, refuseField, required, topicName } from "./validate.js";
 
 const TOPICS_MAX = 1_000;
+const PAGE_BYTES_MAX = 2 * MIB;
 /** Partitions whose offsets one request moves. */
 const RESETS_MAX = 10_000;
 /** How long an answer waits until this broker sees what the controller has done. */
@@ -40,12 +41,22 @@ export async function listGroups(edge: Edge, request: ListGroupsRequest): Promis
   const after = decodePageToken(request.pageToken, prefix)?.after;
   checkReady(edge.view);
   const found = edge.groups.groups().filter(({ name }) => name.startsWith(prefix) && (after === undefined || name > after));
-  const page = found.slice(0, pageSize);
+  const page = firstOf(found, pageSize);
   const last = page.at(-1);
   return {
     groups: page.map((group) => summaryMessage(edge, group)),
     nextPageToken: found.length > page.length && last !== undefined ? encodePageToken({ after: last.name, prefix }) : "",
   };
+}
+
+/** As many as a message takes: groups may have many topics. */
+function firstOf(groups: readonly GroupInfo[], pageSize: number): readonly GroupInfo[] {
+  let bytes = 0;
+  const end = groups.findIndex((group, at) => {
+    bytes += topicsOf(group).reduce((sum, topic) => sum + topic.length + 3, group.name.length + 30);
+    return at === pageSize || (at > 0 && bytes > PAGE_BYTES_MAX);
+  });
+  return end < 0 ? groups : groups.slice(0, end);
 }
 
 /** That partitions change hands only the coordinator knows; any other broker takes a group with members for stable. */

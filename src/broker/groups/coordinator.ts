@@ -146,13 +146,15 @@ export class Coordinator {
     const { view, groups } = this.#options;
     for (const name of names) {
       const runner = this.#runners.get(name);
+      const group = groups.group(name);
       if (runner !== undefined) runner.viewChanged();
-      else if (view.ready && isOwn(groups.group(name), view)) this.#run(name);
+      else if (view.ready && isOwn(group, view)) this.#run(name);
+      else if (group !== undefined && isOrphan(group, view)) this.#takeOverSoon();
     }
   }
 
   #viewChanged(): void {
-    const { view, groups, clock } = this.#options;
+    const { view, groups } = this.#options;
     if (this.#closed || !view.ready) return;
     this.#topicsChanged();
     const alive = view
@@ -165,8 +167,12 @@ export class Coordinator {
     this.#alive = alive;
     // After a start: what this broker coordinated before it went down, and nobody has taken since.
     if (isFirst) for (const group of groups.groups()) if (isOwn(group, view)) this.#run(group.name);
+    this.#takeOverSoon();
+  }
+
+  #takeOverSoon(): void {
     this.#takeOver?.cancel();
-    this.#takeOver = clock.after(TAKE_OVER_MS, () => this.#takeOverOrphans());
+    this.#takeOver = this.#options.clock.after(TAKE_OVER_MS, () => this.#takeOverOrphans());
   }
 
   /** Groups whose coordinator is gone, and whose members may be gone, too: somebody must see that their sessions end. */
@@ -174,7 +180,7 @@ export class Coordinator {
     const { view, groups } = this.#options;
     if (this.#closed) return;
     for (const group of groups.groups()) {
-      if (group.members.size > 0 && !view.isAlive(group.coordinator) && coordinatorOf(view, group.name, group) === view.self) this.#run(group.name);
+      if (isOrphan(group, view) && coordinatorOf(view, group.name, group) === view.self) this.#run(group.name);
     }
   }
 
@@ -213,6 +219,8 @@ export class Coordinator {
 
 /** Members that it has must be watched, wherever they are. */
 const isOwn = (group: GroupInfo | undefined, view: ClusterView): boolean => group !== undefined && group.coordinator === view.self && group.members.size > 0;
+
+const isOrphan = (group: GroupInfo, view: ClusterView): boolean => group.members.size > 0 && !view.isAlive(group.coordinator);
 
 function isConcerned(group: GroupInfo | undefined, topics: readonly string[]): boolean {
   const seen = new Set<string>();

@@ -156,7 +156,10 @@ export class GroupRunner {
     const group = this.#parts.groups.group(this.name);
     // What this broker has changed itself comes again by the metadata, later.
     if (this.#running || this.#closed || !isNewer(group, this.#group)) return;
+    // Streams that end in there call back: the next step waits until all is as the metadata says.
+    this.#running = true;
     this.#adopt(group);
+    this.#running = false;
     this.#pump();
   }
 
