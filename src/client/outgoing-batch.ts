@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import { assert } from "../base/assert.js";
 import type { QuireError } from "../base/errors.js";
 import { KIB } from "../base/limits.js";
-import { plainHeader, type RecordBatchHeader } from "../base/record-batch.js";
+import { plainHeader, type RecordBatchHeader, withBody } from "../base/record-batch.js";
 import { type HeaderContent, RecordsEncoder } from "../wire/records-codec.js";
 import { COMPRESS_BYTES_MIN, type Compressor } from "./compressor.js";
 import type { LaneBatch } from "./lane.js";
@@ -155,7 +155,8 @@ export class OutgoingBatch implements LaneBatch {
     const { isRoomy } = this.#encoder;
     const body = isRoomy ? this.#encoder.take() : this.#encoder.body;
     if (isRoomy) this.#giveBackMemory();
-    return { ...plainHeader(body, { recordCount: this.#records, baseTimestampMs: this.#baseTimestampMs, maxTimestampMs: this.#maxTimestampMs }), body };
+    const header = plainHeader(body, { recordCount: this.#records, baseTimestampMs: this.#baseTimestampMs, maxTimestampMs: this.#maxTimestampMs });
+    return withBody(header, body);
   }
 
   acknowledge(baseOffset: number): void {

@@ -1,5 +1,6 @@
 /** Who an idempotent producer is, and the sequences of its batches in one partition. Pure. */
 import { limits } from "../base/limits.js";
+import { withBody } from "../base/record-batch.js";
 
 /** An id, and the epochs that are this client's own. */
 export interface Identity {
@@ -62,5 +63,9 @@ export class Sequence {
 }
 
 /** A batch's message with its stamp, if it has one. */
-export const stamped = <Message extends object>(message: Message, stamp: Stamp | undefined): Message =>
-  stamp === undefined ? message : { ...message, producerId: stamp.identity.producerId, producerEpoch: stamp.epoch, baseSequence: stamp.baseSequence };
+export const stamped = (message: BatchMessage, stamp: Stamp | undefined): BatchMessage =>
+  stamp === undefined
+    ? message
+    : withBody(message, message.body, { producerId: stamp.identity.producerId, producerEpoch: stamp.epoch, baseSequence: stamp.baseSequence });
+
+type BatchMessage = ReturnType<typeof withBody>;

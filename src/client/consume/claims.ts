@@ -12,6 +12,9 @@ import { atOffset, earliest } from "../read-positions.js";
 import { retryDelayMs } from "../retry.js";
 import type { OwnedPlace } from "./committer.js";
 
+/** One of so many failures in a row is a warning. */
+const FAILURES_TOLD = 20;
+
 export interface ClaimParts {
   readonly group: string;
   readonly memberId: string;
@@ -67,7 +70,9 @@ export async function claim<Place extends OwnedPlace>(
     waiting = [...waiting.slice(asked.length), ...again].filter(isWanted);
     failures = failure === undefined ? 0 : failures + 1;
     if (failure === undefined || signal.aborted) continue;
-    options.logger.debug({ group: parts.group, partitions: again.length, error: failure }, "offsets are asked for again");
+    const what = { group: parts.group, partitions: again.length, failures, error: failure };
+    if (failures % FAILURES_TOLD === 0) options.logger.warn(what, "partitions cannot be begun; their offsets are asked for again");
+    else options.logger.debug(what, "offsets are asked for again");
     await pause(ports.clock, retryDelayMs(failures, options, ports.random, failure), signal);
   }
 }

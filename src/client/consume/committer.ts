@@ -114,6 +114,8 @@ export class Commits {
   }
 }
 
+/** One of so many failures in a row is a warning. */
+const FAILURES_TOLD = 20;
 /** Any broker: it forwards. */
 const ANYBODY = "";
 
@@ -241,7 +243,9 @@ export class Committer {
     // A whole request that fails for good says nothing of one partition, except that it is not to be had this way.
     if (error.retry === "never" && failure === undefined) return commits.lose(error);
     commits.failures += 1;
-    options.logger.debug({ topic, partition, offset, error }, "a commit is tried again");
+    const what = { topic, partition, offset, failures: commits.failures, error };
+    if (commits.failures % FAILURES_TOLD === 0) options.logger.warn(what, "progress cannot be committed; it is tried again");
+    else options.logger.debug(what, "a commit is tried again");
     commits.notBeforeMs = ports.clock.monotonicMs() + (commits.failures === 1 ? 0 : retryDelayMs(commits.failures, options, ports.random, error));
   }
 }

@@ -111,7 +111,21 @@ export class Holdings {
       },
       lost: (held: Held, why: QuireError): void => this.#lose(held, why),
     };
-    claim(this.#parts, fresh, isWanted, outcome, this.#closed.signal).catch((thrown: unknown) => this.#parts.failed(thrown));
+    for (const places of this.#byLeader(fresh)) {
+      claim(this.#parts, places, isWanted, outcome, this.#closed.signal).catch((thrown: unknown) => this.#parts.failed(thrown));
+    }
+  }
+
+  /** Apart, so that those of a broker that does not answer delay no others. */
+  #byLeader(places: readonly Held[]): Iterable<readonly Held[]> {
+    const groups = new Map<number, Held[]>();
+    for (const held of places) {
+      const nodeId = this.#parts.metadata.cache.leader(held.topic, held.partition)?.nodeId ?? 0;
+      const group = groups.get(nodeId);
+      if (group === undefined) groups.set(nodeId, [held]);
+      else group.push(held);
+    }
+    return groups.values();
   }
 
   #start(held: Held, begin: Begin): void {
@@ -183,7 +197,7 @@ export class Holdings {
   #tell(): void {
     if (this.#isTelling) return;
     this.#isTelling = true;
-    queueMicrotask(() => {
+    this.#parts.ports.clock.soon(() => {
       this.#isTelling = false;
       const places = [...this.#held.values()].map(({ topic, partition, generation }) => ({ topic, partition, generation }));
       if (!this.#closed.signal.aborted) this.#parts.tell(this.#stream, this.#version, places);
