@@ -53,6 +53,19 @@ export class Coordinators {
     for (const member of members) if (member.at === id) member.cut();
   }
 
+  /** Whether two brokers see each other; each may reach the controller all the same. */
+  link(a: number, b: number, stands: boolean): void {
+    for (const [self, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const view = this.views.get(self);
+      if (!this.views.has(other)) continue;
+      if (stands) view?.onPeerUp(node(other), `disk-${other}`);
+      else view?.onPeerDown(node(other));
+    }
+  }
+
   createTopic(name: string, partitions: number): void {
     const placements = Array<NodeId[]>(partitions).fill([1, 2, 3].map(node));
     this.#apply({ kind: "create-topic", topicId: `id-of-${name}`, createdMs: 0, spec: spec(name, partitions), placements });
@@ -208,5 +221,12 @@ export class TestMember implements MemberStream {
   end(error?: QuireError): void {
     this.ended = { error };
     this.#membership = undefined;
+    if (error?.reason !== "MEMBER_FENCED") return;
+    for (const [id, generation] of this.held) this.events.push(`-${id}@${generation}`);
+    this.held.clear();
+  }
+
+  get isConnected(): boolean {
+    return this.#membership !== undefined;
   }
 }
