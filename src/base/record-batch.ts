@@ -35,7 +35,9 @@ export const plainHeader = (
   body: Uint8Array,
   about: Pick<RecordBatchHeader, "recordCount" | "baseTimestampMs" | "maxTimestampMs"> = { recordCount: 0, baseTimestampMs: 0, maxTimestampMs: 0 },
 ): RecordBatchHeader => ({
-  ...about,
+  recordCount: about.recordCount,
+  baseTimestampMs: about.baseTimestampMs,
+  maxTimestampMs: about.maxTimestampMs,
   compression: Compression.none,
   producerId: 0,
   producerEpoch: 0,
@@ -43,4 +45,26 @@ export const plainHeader = (
   priority: 0,
   crc32: crc32(body),
   uncompressedBytes: body.length,
+});
+
+/**
+ * A header with its body, and perhaps another producer's numbers. Each field is named, as wherever something is made for each batch: what is made by spreading
+ * gets a hidden class of its own, which costs microseconds here and in whatever reads it.
+ */
+export const withBody = (
+  header: RecordBatchHeader,
+  body: Buffer,
+  { producerId, producerEpoch, baseSequence }: Pick<RecordBatchHeader, "producerId" | "producerEpoch" | "baseSequence"> = header,
+): RecordBatchHeader & { readonly body: Buffer } => ({
+  recordCount: header.recordCount,
+  compression: header.compression,
+  baseTimestampMs: header.baseTimestampMs,
+  maxTimestampMs: header.maxTimestampMs,
+  producerId,
+  producerEpoch,
+  baseSequence,
+  priority: header.priority,
+  crc32: header.crc32,
+  uncompressedBytes: header.uncompressedBytes,
+  body,
 });

@@ -48,7 +48,19 @@ export function checkBatch(batch: OfferedBatch, { recordBytesMax, batchBytesMax 
       },
     );
   }
-  return { ...checkHeader(batch), recordCount, compression, crc32: computed, uncompressedBytes };
+  const { baseTimestampMs, maxTimestampMs, producerId, producerEpoch, baseSequence, priority } = checkHeader(batch);
+  return {
+    recordCount,
+    compression,
+    baseTimestampMs,
+    maxTimestampMs,
+    producerId,
+    producerEpoch,
+    baseSequence,
+    priority,
+    crc32: computed,
+    uncompressedBytes,
+  };
 }
 
 function checkCompression(code: number): CompressionCode {

@@ -140,14 +140,15 @@ class PendingProduce implements Expiring {
       this.#settle(outcome);
     };
     const { acks } = this.#request;
-    replica.propose(proposal, settle, {
-      placed: ({ term }) => {
-        this.placedIn = term;
-        if (begun !== undefined) begun.isPlaced = true;
-        if (acks === "none") this.#answer(unheard(term));
-      },
-      ...(acks === "leader" && { onDisk: ({ baseOffset, term }: Placed) => this.#answer({ baseOffset, term, replicasOnDisk: 1 }) }),
-    });
+    const placed = ({ term }: Placed): void => {
+      this.placedIn = term;
+      if (begun !== undefined) begun.isPlaced = true;
+      if (acks === "none") this.#answer(unheard(term));
+    };
+    if (acks === "leader") {
+      const onDisk = ({ baseOffset, term }: Placed): void => this.#answer({ baseOffset, term, replicasOnDisk: 1 });
+      replica.propose(proposal, settle, { placed, onDisk });
+    } else replica.propose(proposal, settle, { placed });
   }
 
   /** A retry of a batch that is under way gets the outcome of the original. */

@@ -139,10 +139,12 @@ function adoptConfiguration<P>(state: State<P>, leadership: Leadership, configur
 
 /** Gives the next place in the log. The leader counts itself when it is synced, never here. */
 function appendOwn<P>(state: State<P>, kind: Entry["kind"], payload: P | null, configuration?: Configuration): LogPosition {
-  const at = { index: nextIndex(state), term: termOf(state) };
-  state.log.append(at.index, at.term);
-  state.effects.push({ kind: "append", entries: [{ ...at, kind, payload, ...(configuration && { configuration }) }] });
-  return at;
+  const index = nextIndex(state);
+  const term = termOf(state);
+  state.log.append(index, term);
+  const entry: Entry<P> = configuration === undefined ? { index, term, kind, payload } : { index, term, kind, payload, configuration };
+  state.effects.push({ kind: "append", entries: [entry] });
+  return { index, term };
 }
 
 export function onAppendReply<P>(state: State<P>, from: Member, reply: AppendReply): void {

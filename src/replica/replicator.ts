@@ -105,15 +105,14 @@ export class Replicator {
     const last = frames.at(-1);
     let bytes = 0;
     for (const frame of frames) bytes += frame.body.length;
-    this.#options.step({ kind: "replicated", to: to.replicaId, term, bytes, ...(sent && { through: last?.index ?? previous.index }) });
+    if (sent) this.#options.step({ kind: "replicated", to: to.replicaId, term, bytes, through: last?.index ?? previous.index });
+    else this.#options.step({ kind: "replicated", to: to.replicaId, term, bytes });
   }
 }
 
 /** A frame as an entry of consensus; configurations are the only bodies that the core needs to know. */
-export const entryOf = (frame: Frame): Entry<Payload> => ({
-  index: frame.index,
-  term: frame.term,
-  kind: frame.kind,
-  payload: frame,
-  ...(frame.kind === EntryKind.configuration && { configuration: decodeConfiguration(frame.body) }),
-});
+export const entryOf = (frame: Frame): Entry<Payload> => {
+  const { index, term, kind } = frame;
+  if (kind !== EntryKind.configuration) return { index, term, kind, payload: frame };
+  return { index, term, kind, payload: frame, configuration: decodeConfiguration(frame.body) };
+};

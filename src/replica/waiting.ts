@@ -47,7 +47,8 @@ export class WaitingProposals {
   applied(index: LogIndex, term: Term, replicasOnDisk: (index: LogIndex) => number): void {
     for (let waiter = this.#queue[this.#head]; waiter !== undefined && waiter.at.index <= index; waiter = this.#queue[this.#head]) {
       this.#take();
-      if (waiter.at.index === index && waiter.at.term === term) waiter.done({ ...waiter.at, replicasOnDisk: replicasOnDisk(index) });
+      const { at } = waiter;
+      if (at.index === index && at.term === term) waiter.done({ index, term, baseOffset: at.baseOffset, replicasOnDisk: replicasOnDisk(index) });
       else waiter.done(replaced(waiter.at));
     }
   }

@@ -216,7 +216,7 @@ export function readEnvelope(reader: Reader): ReplicaEnvelope | SnapshotPart {
   if (body === undefined) throw new MalformedError("an envelope has no message that this version knows");
   const head = { replicaSetId: replicaSetId(set), from: replicaId(from), to: replicaId(to) };
   if (kind === Kind.snapshotPart) return readSnapshotPart(body, head, term(termOf));
-  return { ...head, message: readMessage(kind, body, term(termOf)) };
+  return { replicaSetId: head.replicaSetId, from: head.from, to: head.to, message: readMessage(kind, body, term(termOf)) };
 }
 
 function natural(reader: Reader): number {
@@ -295,8 +295,8 @@ function readAppend(fields: Fields, termOf: Term): Append {
       throw new MalformedError(`entry ${frame.index}/${frame.term} cannot follow ${last.index}/${last.term} in an append of term ${termOf}`);
     }
     const { index, kind } = frame;
-    const entry = { index, term: frame.term, kind, payload: frame };
-    entries.push(kind === EntryKind.configuration ? { ...entry, configuration: decodeConfiguration(frame.body) } : entry);
+    if (kind === EntryKind.configuration) entries.push({ index, term: frame.term, kind, payload: frame, configuration: decodeConfiguration(frame.body) });
+    else entries.push({ index, term: frame.term, kind, payload: frame });
     last = frame;
   }
   return { kind: "append", term: termOf, previous, commit: logIndex(numberOf(fields, 2)), round: numberOf(fields, 3), entries };

@@ -25,7 +25,7 @@ export class Runs {
     }
     const run = this.#begin(number, request);
     if (run.isBroken) throw broken(request);
-    const term = pass(run.term === undefined ? request : { ...request, ifTerm: run.term });
+    const term = pass(run.term === undefined ? request : inTerm(request, run.term));
     run.term ??= term;
   }
 
@@ -59,3 +59,12 @@ const broken = ({ topic, partition }: ProduceRequest): QuireError =>
       details: { topic, partition },
     },
   );
+
+const inTerm = ({ topic, partition, acks, timeoutMs, batch }: ProduceRequest, ifTerm: Term): ProduceRequest => ({
+  topic,
+  partition,
+  acks,
+  timeoutMs,
+  ifTerm,
+  batch,
+});
