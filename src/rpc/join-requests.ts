@@ -8,7 +8,7 @@ import type { AssignmentStrategy, GroupSubscription, GroupsView } from "../clust
 import type { ClusterView } from "../cluster/view.js";
 import { AssignmentStrategyCode, type JoinEnter, type OwnedPartitionMessage } from "../wire/group-messages.js";
 import { checkReady } from "./edge.js";
-import { count, groupName, integerOr, memberIdField, refuseField, topicName } from "./validate.js";
+import { count, groupName, integer, integerOr, memberIdField, partitionNumber, refuseField, topicName } from "./validate.js";
 
 const CLIENT_ID_LENGTH_MAX = 249;
 const PATTERN = /^[a-z0-9._*-]+$/;
@@ -27,14 +27,17 @@ export function parseEnter(view: ClusterView, groups: GroupsView, enter: JoinEnt
   checkReady(view);
   checkTopics(view, subscription.topics, groups.group(group)?.members.get(memberId)?.topics ?? []);
   const member = { memberId, instanceId, clientId, sessionTimeoutMs, ...subscription };
-  return { group, member, strategy, holding: [...holdingOf(view, enter.holding)] };
+  return { group, member, strategy, holding: [...holdingOf(view, enter.holding, "enter.holding")] };
 }
 
-/** Replica sets of what a member names; what is not there (any more) is left out. */
-export function holdingOf(view: ClusterView, partitions: readonly OwnedPartitionMessage[]): Set<ReplicaSetId> {
+/** Replica sets of what a member names; what is not there (any more) is left out. @throws QuireError INVALID_FIELD, INVALID_NAME */
+export function holdingOf(view: ClusterView, partitions: readonly OwnedPartitionMessage[], field: string): Set<ReplicaSetId> {
   const holding = new Set<ReplicaSetId>();
-  for (const at of partitions) {
-    const id = view.partition(at)?.replicaSetId;
+  for (const [i, { topic, partition, generation }] of partitions.entries()) {
+    topicName(topic, `${field}[${i}].topic`);
+    partitionNumber(partition, `${field}[${i}].partition`);
+    integer(generation, `${field}[${i}].generation`, 0, Number.MAX_SAFE_INTEGER);
+    const id = view.partition({ topic, partition })?.replicaSetId;
     if (id !== undefined) holding.add(id);
   }
   return holding;

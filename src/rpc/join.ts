@@ -104,7 +104,7 @@ class JoinStream implements LiveStream, MemberStream {
       case "holding": {
         const version = integer(message.holding.version, "holding.version", 0, Number.MAX_SAFE_INTEGER);
         count(message.holding.partitions, "holding.partitions", 0, HOLDING_MAX);
-        return membership?.holds(version, holdingOf(this.#edge.view, message.holding.partitions));
+        return membership?.holds(version, holdingOf(this.#edge.view, message.holding.partitions, "holding.partitions"));
       }
       case "leave":
         return membership?.leave();

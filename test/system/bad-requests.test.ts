@@ -46,6 +46,24 @@ const requests: Readonly<Record<string, object>> = {
   "FetchService.Subscribe remove": { remove: { subscription_id: 1 } },
   "FetchService.Subscribe credit": { credit: { total_bytes: 1 } },
   "FetchService.ListOffsets": { queries: [{ ...at, position: { offset: 0 } }] },
+  "GroupService.Join": {
+    enter: {
+      group: "billing",
+      member_id: "a",
+      instance_id: "i",
+      client_id: "till 3",
+      topics: [TOPIC],
+      session_timeout_ms: 1_000,
+      strategy: 2,
+      holding: [{ ...at, generation: 1 }],
+    },
+  },
+  "GroupService.CommitOffsets": { group: "none", member_id: "a", commits: [{ ...at, generation: 1, offset: 0 }] },
+  "GroupService.FetchOffsets": { group: "none", member_id: "a", fetches: [{ ...at, generation: 0 }] },
+  "GroupService.ListGroups": { page_size: 10, page_token: "", name_prefix: "" },
+  "GroupService.DescribeGroup": { group: "none" },
+  "GroupService.ResetOffsets": { group: "idle", topics: [{ topic: TOPIC, partitions: [0] }], position: { offset: 0 }, validate_only: true },
+  "GroupService.DeleteGroup": { group: "none" },
 };
 
 /** Values that may be right. */
@@ -69,6 +87,7 @@ const WRONG: Readonly<Record<string, readonly unknown[]>> = {
 const FREE = [
   /^topic\.(topic_id|created_ms|version)$/,
   /^batches\[0\]\.(correlation_id|run|batch\.(base_offset|term))$/,
+  /^enter\.client_id$/,
   /^(name_prefix|records\[0\]\.headers\[0\]\.key)$/,
 ];
 
@@ -164,7 +183,7 @@ for (const [name, good] of Object.entries(requests)) {
     // A case before may have moved it.
     await first.ask("quire.v1.AdminService.TransferLeader", { ...at, node_id: 1 });
     // Good but for what is not there: otherwise one wrong field would hide the others.
-    assert.match(await outcomeOf(first, method, good), /^(ok|TOPIC_NOT_FOUND|SUBSCRIPTION_NOT_FOUND)$/);
+    assert.match(await outcomeOf(first, method, good), /^(ok|TOPIC_NOT_FOUND|SUBSCRIPTION_NOT_FOUND|GROUP_NOT_FOUND|NOT_COORDINATOR)$/);
     const before = await endOf(first);
     let written = 0;
     let unknown = 0;

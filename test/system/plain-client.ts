@@ -15,7 +15,7 @@ export type Message = any;
 const PROTO = fileURLToPath(new URL("../../../proto", import.meta.url));
 const REFLECTION = path.join(path.dirname(createRequire(import.meta.url).resolve("@grpc/reflection/package.json")), "build", "proto");
 const files = [
-  ...["produce", "fetch", "cluster", "admin"].map((name) => `quire/v1/${name}.proto`),
+  ...["produce", "fetch", "group", "cluster", "admin"].map((name) => `quire/v1/${name}.proto`),
   ...["google/rpc/status.proto", "google/rpc/error_details.proto", "grpc/reflection/v1/reflection.proto"],
 ];
 const definitions = loadSync(files, { includeDirs: [PROTO, REFLECTION], longs: Number, enums: String, defaults: true, oneofs: true, keepCase: true });
