@@ -22,15 +22,15 @@ export function about(ms: number): string {
   return `${seconds}s`;
 }
 
-/** Milliseconds until all that waits now is processed, at the rate of the last half minute; undefined when that is not known, infinite when it is nought. */
-export function catchUpMs({ lag, recordsPerSecond }: Lag): number | undefined {
+/** Milliseconds until all that waits now is processed, at the rate of the last half minute; undefined when that is not known, infinite when nobody does. */
+export function catchUpMs({ lag, recordsPerSecond, owner }: Lag): number | undefined {
   if (lag === undefined || recordsPerSecond === undefined) return undefined;
   if (lag === 0) return 0;
-  return recordsPerSecond <= 0 ? Number.POSITIVE_INFINITY : (lag / recordsPerSecond) * 1_000;
+  return recordsPerSecond <= 0 || owner === undefined ? Number.POSITIVE_INFINITY : (lag / recordsPerSecond) * 1_000;
 }
 
-/** Records wait, and none is processed. */
-export const isStuck = (partition: Lag): boolean => catchUpMs(partition) === Number.POSITIVE_INFINITY;
+/** Records wait, and the owner processes none. */
+export const isStuck = (partition: Lag): boolean => partition.owner !== undefined && catchUpMs(partition) === Number.POSITIVE_INFINITY;
 
 /** What to read in the column of that name. */
 export function catchUp(partition: Lag): string {

@@ -21,7 +21,7 @@ test("durations are told in two units at the most, and a rate of nought is no pr
   const owned = { owner: "m", lagMs: 1, lag: 100 };
   assert.equal(catchUp({ ...owned, recordsPerSecond: 10 }), "10s");
   assert.equal(catchUp({ ...owned, recordsPerSecond: 0 }), "stuck");
-  assert.equal(catchUp({ ...owned, owner: undefined, recordsPerSecond: 0 }), "no owner");
+  assert.equal(catchUp({ ...owned, owner: undefined, recordsPerSecond: 3 }), "no owner");
   assert.equal(catchUp({ ...owned, lag: 0, recordsPerSecond: 0 }), "-");
   assert.equal(catchUp({ ...owned, lag: undefined, recordsPerSecond: undefined }), "?");
 });

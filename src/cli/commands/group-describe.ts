@@ -84,7 +84,7 @@ const ownerOf = ({ owner, next }: GroupPartitionDescription): string => {
 };
 
 function troubles({ partitions: list, memberList }: GroupDescription): string[] {
-  const stuck = list.filter((partition) => isStuck(partition) && partition.owner !== undefined);
+  const stuck = list.filter(isStuck);
   const unknown = list.filter(({ error }) => error !== undefined);
   const owners = [...new Set(stuck.map(({ owner = "" }) => owner))].map((owner) => {
     const member = memberList.find(({ memberId }) => memberId === owner);
