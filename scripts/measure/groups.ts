@@ -36,8 +36,9 @@ export async function measureGroups(cluster: LocalCluster, quire: Quire, { membe
     const late = join(`late${at}`);
     members.add(late);
     await until(() => late.entries > 0);
+    const enteredMs = performance.now();
     await settled(members, partitions);
-    return [Math.max(latest(members) - startMs, 0), changesOf(members) - before];
+    return [Math.max(latest(members), enteredMs) - startMs, changesOf(members) - before];
   });
   say(`${title}: one more joins, settled`, `${ms(median(joins))}, longest ${ms(Math.max(...joins))}; changes ${joinMoves.join(", ")}`);
 
