@@ -169,8 +169,9 @@ export class Quire implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number | undefined): Promise<void> {
-    // Their handlers may still send.
-    await this.#consumers.close(timeoutMs);
+    const consumersClosed = this.#consumers.close(timeoutMs);
+    // Their handlers may still send; without any, nobody sends from now on.
+    if (this.#consumers.isBusy) await consumersClosed;
     this.#producer.stop();
     const flushed = this.flush();
     if (timeoutMs === undefined) await flushed;

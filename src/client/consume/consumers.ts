@@ -63,10 +63,15 @@ export class Consumers {
     return consumer;
   }
 
+  /** Consumers are at work, or about to be. */
+  get isBusy(): boolean {
+    return this.#consumers.size > 0;
+  }
+
   /** Each as `Consumer.close`. */
   async close(timeoutMs: number | undefined): Promise<void> {
     this.#isClosed = true;
-    await Promise.all([...this.#consumers].map((consumer) => consumer.close(timeoutMs === undefined ? {} : { timeoutMs })));
+    if (this.isBusy) await Promise.all([...this.#consumers].map((consumer) => consumer.close(timeoutMs === undefined ? {} : { timeoutMs })));
     this.#memberships.close();
   }
 
