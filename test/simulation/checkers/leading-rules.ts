@@ -111,7 +111,7 @@ function checkCounted(record: ReplicaSetRecord, view: ReplicaView): void {
   const { voters, incoming } = view.configuration;
   for (const { replicaId: id } of [...voters, ...(incoming?.voters ?? [])]) {
     const counted: LogIndex = view.matchOf(id) ?? logIndex(0);
-    const said = record.replicas.get(id)?.acknowledged;
+    const said = record.replicas.get(id)?.acknowledged ?? record.lost.get(id);
     const most = said?.term === view.term ? said.index : 0;
     if (id === view.replicaId || counted <= most) continue;
     const seen = `leader ${view.replicaId} counts ${counted}; what it acknowledged last is ${said === undefined ? "unknown" : show(said)}`;

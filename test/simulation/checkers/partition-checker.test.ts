@@ -168,28 +168,6 @@ test("a disk that was damaged after it had acknowledged may be counted once more
   holds(deferred);
 });
 
-test("an acknowledgement of an earlier term that a leader counts", () => {
-  const scene = new Scene();
-  scene.look(1, { role: "leader" });
-  scene.write([1, 2], entry(1, 1));
-  scene.say(2, 1, acknowledges(1, 1));
-  scene.look(1, { role: "leader", commit: 1, matches: { 1: 1, 2: 1 } });
-  holds(scene);
-  scene.look(1, { role: "leader", term: 3, commit: 1 });
-  scene.write([1, 2], entry(2, 3));
-  scene.look(1, { role: "leader", term: 3, commit: 2, matches: { 1: 2, 2: 1 } });
-  breaks(scene, /no acknowledgement is counted in another term/, /last is 1\/1/);
-});
-
-test("a leader that counts more than was acknowledged", () => {
-  const scene = new Scene();
-  scene.look(1, { role: "leader" });
-  scene.write([1, 2], entry(1, 1), entry(2, 1));
-  scene.say(2, 1, acknowledges(1, 1));
-  scene.look(1, { role: "leader", commit: 2, matches: { 2: 2 } });
-  breaks(scene, /no acknowledgement is counted/, /counts 2/);
-});
-
 test("a term that goes back on disk, a vote that changes, also across a restart", () => {
   const back = new Scene();
   back.save(1, 4, null);

@@ -5,7 +5,7 @@
  * The first violation is kept in `violation`, not thrown: it is found inside calls of the system under test, which would catch it. What
  * is observed after it means nothing.
  */
-import type { LogIndex, ReplicaId } from "../../../src/base/ids.js";
+import { type LogIndex, logIndex, type ReplicaId, term } from "../../../src/base/ids.js";
 import type { HardState, LogPosition, Message } from "../../../src/consensus/types.js";
 import { look } from "./leading-rules.js";
 import { appended, begins, checkStart, cut, reset, truncated } from "./log-rules.js";
@@ -59,9 +59,11 @@ export class PartitionChecker {
 
   /** The replica's disk was wiped or put back: what it promised is void, and nobody may count on it. */
   forgets(id: ReplicaId): void {
-    this.#record.note(id, "is forgotten");
-    this.#record.replicas.delete(id);
-    this.#record.lost.add(id);
+    const { replicas, lost } = this.#record;
+    const acknowledged = replicas.get(id)?.acknowledged ?? lost.get(id) ?? { index: logIndex(0), term: term(0) };
+    this.#record.note(id, "is forgotten; acknowledged", show(acknowledged));
+    replicas.delete(id);
+    lost.set(id, acknowledged);
     this.#record.forgetDropped();
   }
 

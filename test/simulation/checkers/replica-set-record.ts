@@ -33,8 +33,8 @@ export const show = ({ index, term }: LogPosition): string => `${index}/${term}`
 export class ReplicaSetRecord {
   readonly options: RecordOptions;
   readonly replicas = new Map<ReplicaId, TrackedReplica>();
-  /** Replicas that were lost with their disks. */
-  readonly lost = new Set<ReplicaId>();
+  /** Replicas that were lost with their disks, and the last that each had acknowledged: leaders may count that until they hear of the loss. */
+  readonly lost = new Map<ReplicaId, LogPosition>();
   /** Replicas that were removed. */
   readonly removed = new Set<ReplicaId>();
   readonly known = new KnownEntries();
