@@ -18,7 +18,7 @@ import type {
 } from "../wire/group-messages.js";
 import { GroupStateCode } from "../wire/group-messages.js";
 import type { Empty, Init, OffsetAnswer, PositionMessage } from "../wire/messages.js";
-
+import { groupService } from "../wire/services.js";
 import { decodePageToken, encodePageToken } from "./admin-requests.js";
 import type { CallContext } from "./call-context.js";
 import { checkReady, type Edge } from "./edge.js";
@@ -31,10 +31,13 @@ const TOPICS_MAX = 1_000;
 const PAGE_BYTES_MAX = 2 * MIB;
 /** Partitions whose offsets one request moves. */
 const RESETS_MAX = 10_000;
+/** How long a coordinator may take to say how its groups are. */
+const STATES_MS_MAX = 1_000;
 /** How long an answer waits until this broker sees what the controller has done. */
 const VISIBLE_MS_MAX = 2_000;
 
-export async function listGroups(edge: Edge, request: ListGroupsRequest): Promise<Init<ListGroupsResponse>> {
+/** How each group is, its coordinator knows: each of them is asked for the same page. */
+export async function listGroups(edge: Edge, request: ListGroupsRequest, context: CallContext): Promise<Init<ListGroupsResponse>> {
   const pageSize = integerOr(request.pageSize, "page_size", 1, limits.pageSize, limits.pageSize);
   const prefix = request.namePrefix;
   if (prefix.length > limits.topicNameLength) refuseField("name_prefix", `is ${prefix.length} characters long`, `the limit is ${limits.topicNameLength}`);
@@ -43,10 +46,32 @@ export async function listGroups(edge: Edge, request: ListGroupsRequest): Promis
   const found = edge.groups.groups().filter(({ name }) => name.startsWith(prefix) && (after === undefined || name > after));
   const page = firstOf(found, pageSize);
   const last = page.at(-1);
+  const states = context.forwarded ? new Map<string, number>() : await statesElsewhere(edge, page, request, context);
   return {
-    groups: page.map((group) => summaryMessage(edge, group)),
+    groups: page.map((group) => {
+      const { name, members, topics, coordinatorNodeId, strategy, state } = summaryMessage(edge, group);
+      return { name, members, topics, coordinatorNodeId, strategy, state: isElsewhere(edge, group) ? (states.get(name) ?? GroupStateCode.unspecified) : state };
+    }),
     nextPageToken: found.length > page.length && last !== undefined ? encodePageToken({ after: last.name, prefix }) : "",
   };
+}
+
+const isElsewhere = ({ view }: Edge, { members, coordinator }: GroupInfo): boolean => members.size > 0 && coordinator !== view.self;
+
+/** By name, of groups that other brokers coordinate; those of a broker that does not answer are left out. */
+async function statesElsewhere(edge: Edge, page: readonly GroupInfo[], request: ListGroupsRequest, context: CallContext): Promise<Map<string, number>> {
+  const soon: CallContext = { forwarded: false, signal: context.signal, remainingMs: () => Math.min(STATES_MS_MAX, context.remainingMs()) };
+  const coordinators = [...new Set(page.filter((group) => isElsewhere(edge, group)).map(({ coordinator }) => coordinator))];
+  const answers = await Promise.all(
+    coordinators.map(async (coordinator) => {
+      const answer = await edge.forwarder
+        .at(coordinator, soon)
+        ?.call(groupService.ListGroups, request)
+        .catch(() => undefined);
+      return answer?.groups.filter(({ coordinatorNodeId }) => coordinatorNodeId === coordinator) ?? [];
+    }),
+  );
+  return new Map(answers.flat().map(({ name, state }) => [name, state]));
 }
 
 /** As many as a message takes: groups may have many topics. */
@@ -59,7 +84,7 @@ function firstOf(groups: readonly GroupInfo[], pageSize: number): readonly Group
   return end < 0 ? groups : groups.slice(0, end);
 }
 
-/** That partitions change hands only the coordinator knows; any other broker takes a group with members for stable. */
+/** That partitions change hands only the coordinator knows. */
 export function summaryMessage(edge: Edge, group: GroupInfo): GroupSummaryMessage {
   const isSettled = edge.coordinator.runner(group.name)?.isSettled ?? true;
   const state = group.members.size === 0 ? GroupStateCode.empty : isSettled ? GroupStateCode.stable : GroupStateCode.reconciling;

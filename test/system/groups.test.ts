@@ -5,6 +5,17 @@ import { held, RawMember, sizes } from "./raw-member.js";
 import { TestCluster, until } from "./test-cluster.js";
 
 const topic = (partitions: number) => ({ topic: { name: "orders", partitions, replicas: 3 } });
+const STABLE = 2;
+/** Name, state and coordinator of all groups, as each broker says. */
+const listedEverywhere = (addresses: readonly string[]): Promise<unknown[]> =>
+  Promise.all(
+    addresses.map(async (address) => {
+      const stubs = new Stubs(address);
+      const { groups } = await stubs.ask("GroupService.ListGroups", {});
+      stubs.close();
+      return groups.map(({ name, state, coordinatorNodeId }: Record<string, unknown>) => [name, state, coordinatorNodeId]);
+    }),
+  );
 const describe = (stubs: Stubs, group: string) => stubs.ask("GroupService.DescribeGroup", { group });
 
 test("members of real brokers share partitions, leave, vanish, and survive their coordinator", { timeout: 120_000 }, async () => {
@@ -19,6 +30,8 @@ test("members of real brokers share partitions, leave, vanish, and survive their
   ];
   try {
     await until("each has its share", () => sizes([a, b, c]).join() === "4,4,4");
+    const said = JSON.stringify(Array(3).fill([["billing", STABLE, a.coordinator]]));
+    await until("every broker says so", async () => JSON.stringify(await listedEverywhere(addresses)) === said);
 
     const changes = [a.changes, b.changes];
     const coordinator = a.coordinator;
