@@ -13,7 +13,7 @@ import { count, groupName, integer, integerOr, memberIdField, partitionNumber, r
 const CLIENT_ID_LENGTH_MAX = 249;
 const PATTERN = /^[a-z0-9._*-]+$/;
 
-/** @throws QuireError INVALID_FIELD, INVALID_NAME, NOT_READY, TOPIC_NOT_FOUND */
+/** @throws QuireError INVALID_FIELD, INVALID_NAME, NOT_READY (also for generations that this broker has not heard of), TOPIC_NOT_FOUND */
 export function parseEnter(view: ClusterView, groups: GroupsView, enter: JoinEnter): Entry {
   const group = groupName(enter.group, "enter.group");
   const memberId = memberIdField(enter.memberId, "enter.member_id");
@@ -25,9 +25,11 @@ export function parseEnter(view: ClusterView, groups: GroupsView, enter: JoinEnt
   const strategy = strategyField(enter.strategy);
   const subscription = parseSubscription(enter);
   checkReady(view);
+  const holding = [...holdingOf(view, enter.holding, "enter.holding")];
+  checkHeardOf(view, groups, enter.holding);
   checkTopics(view, subscription.topics, groups.group(group)?.members.get(memberId)?.topics ?? []);
   const member = { memberId, instanceId, clientId, sessionTimeoutMs, ...subscription };
-  return { group, member, strategy, holding: [...holdingOf(view, enter.holding, "enter.holding")] };
+  return { group, member, strategy, holding };
 }
 
 /** Replica sets of what a member names; what is not there (any more) is left out. @throws QuireError INVALID_FIELD, INVALID_NAME */
@@ -57,6 +59,16 @@ function parseSubscription({ topics, pattern }: JoinEnter): GroupSubscription {
   const twice = names.find((name, i) => name === names[i + 1]);
   if (twice !== undefined) refuseField("enter.topics", `names ${twice} twice`, "name each topic once");
   return { topics: names, pattern: "" };
+}
+
+/** A topic that is not here although the member works on it would be taken for one that it has given back. */
+function checkHeardOf({ self }: ClusterView, { newestGeneration }: GroupsView, holding: readonly OwnedPartitionMessage[]): void {
+  const generation = holding.reduce((newest, held) => Math.max(newest, held.generation), 0);
+  if (generation <= newestGeneration) return;
+  throw new QuireError("NOT_READY", `broker ${self} has heard of generations up to ${newestGeneration} only, not of ${generation}; try again in a moment`, {
+    details: { generation, newestGeneration },
+    retryAfterMs: 100,
+  });
 }
 
 /** Who is a member already keeps a topic that was deleted: it is not the moment to end it. */

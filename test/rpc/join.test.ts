@@ -158,3 +158,10 @@ test("streams are bounded, and a broker that stops ends them", async (context) =
   for (const stream of streams) await stream.until(() => stream.ended !== undefined);
   await joined(stubs, { memberId: "f" }).until(() => true);
 });
+
+test("who holds something of a generation that this broker has not heard of is sent away for a moment: its topic may not be known here yet", async (context) => {
+  const { stubs, groups } = await startWith(context);
+  const newest = groups.newestGeneration;
+  const stream = joined(stubs, { holding: [{ topic: "not-here-yet", partition: 0, generation: newest + 1 }] });
+  await stream.endsWith("NOT_READY");
+});

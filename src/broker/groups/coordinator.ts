@@ -125,6 +125,8 @@ export class Coordinator {
         logger,
         ended: (ended) => {
           if (this.#runners.get(ended.name) === ended) this.#runners.delete(ended.name);
+          const group = groups.group(ended.name);
+          if (group !== undefined && isOrphan(group, view)) this.#takeOverSoon();
         },
         due: (dueMs) => this.#arm(dueMs),
       });
@@ -157,11 +159,11 @@ export class Coordinator {
     const { view, groups } = this.#options;
     if (this.#closed || !view.ready) return;
     this.#topicsChanged();
-    const alive = view
+    const ids = view
       .brokers()
-      .filter(({ nodeId }) => view.isAlive(nodeId))
       .map(({ nodeId }) => nodeId)
-      .join();
+      .filter((nodeId) => view.isAlive(nodeId));
+    const alive = `${ids.join()} of ${view.controller}`;
     if (alive === this.#alive) return;
     const isFirst = this.#alive === "";
     this.#alive = alive;
@@ -171,17 +173,19 @@ export class Coordinator {
   }
 
   #takeOverSoon(): void {
+    if (this.#closed) return;
     this.#takeOver?.cancel();
     this.#takeOver = this.#options.clock.after(TAKE_OVER_MS, () => this.#takeOverOrphans());
   }
 
-  /** Groups whose coordinator is gone, and whose members may be gone, too: somebody must see that their sessions end. */
+  /**
+   * Groups whose coordinator is gone, and whose members may be gone, too: somebody must see that their sessions end. That is the controller, since who does not
+   * reach it can coordinate nothing; that any other broker does not see a coordinator may be a matter of these two alone.
+   */
   #takeOverOrphans(): void {
     const { view, groups } = this.#options;
-    if (this.#closed) return;
-    for (const group of groups.groups()) {
-      if (isOrphan(group, view) && coordinatorOf(view, group.name, group) === view.self) this.#run(group.name);
-    }
+    if (this.#closed || view.controller !== view.self) return;
+    for (const group of groups.groups()) if (isOrphan(group, view)) this.#run(group.name);
   }
 
   #topicsChanged(): void {

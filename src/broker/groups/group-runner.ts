@@ -317,10 +317,8 @@ export class GroupRunner {
 
   #adopt(group: GroupInfo | undefined): void {
     const before = this.#group;
-    const { view } = this.#parts;
     this.#group = group;
-    // Until this broker has taken over, it is another one's: if that one lives it is the one to ask.
-    if (group !== undefined && group.coordinator !== view.self && view.isAlive(group.coordinator)) return this.end(group.coordinator);
+    if (group !== undefined && this.#isOthers(group, before)) return this.end(group.coordinator);
     if (group !== undefined && group.members.size > 0) this.#strategy = group.strategy;
     for (const [memberId, session] of this.#sessions) {
       if (group?.members.has(memberId) === true) continue;
@@ -335,6 +333,15 @@ export class GroupRunner {
     this.#keepSessions();
     this.#admitKnown();
     this.#tellAll();
+  }
+
+  /**
+   * Until this broker has taken over, the group is another one's: if that one lives it is the one to ask. Whoever took it since may live although this broker does
+   * not see it: two that take a group from each other would do so for ever.
+   */
+  #isOthers({ coordinator }: GroupInfo, before: GroupInfo | undefined): boolean {
+    const { view } = this.#parts;
+    return coordinator !== view.self && (view.isAlive(coordinator) || (before !== undefined && before.coordinator !== coordinator));
   }
 
   /** Members that are not here (yet) have their session timeout to come. */
@@ -362,6 +369,7 @@ export class GroupRunner {
       if (this.#leaving.delete(memberId)) this.#recompute.now();
       session.stream?.end(replaced(memberId));
       session.attach(stream, holding, clock.monotonicMs());
+      this.#parts.due(session.dueMs);
       stream.entered({ sessionTimeoutMs: member.sessionTimeoutMs, strategy: this.#strategy });
       this.#tell(memberId);
     }

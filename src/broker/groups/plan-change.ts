@@ -31,7 +31,7 @@ export function planChange(input: PlanInput): GroupChange | undefined {
   const entered = firstOf(input.entering);
   const gone = new Set(left);
   const released = target === undefined ? [] : releasedOf(input, gone);
-  const assigned = target === undefined ? [] : assignedOf(input, target, gone, new Set(released));
+  const assigned = target === undefined ? [] : assignedOf(input, { target, gone, released: new Set(released), replaced: replacedBy(entered, group) });
   const isTaken = group !== undefined && group.coordinator !== coordinator;
   if (left.length + entered.length + released.length + assigned.length === 0 && !isTaken) return undefined;
   const topics = newTopics(input, assigned);
@@ -61,6 +61,14 @@ function firstOf(entering: Iterable<GroupMemberInfo>): GroupMemberInfo[] {
   return first;
 }
 
+/** Whose place is taken, by instance id: they get nothing any more. */
+function replacedBy(entered: readonly GroupMemberInfo[], group: GroupInfo | undefined): ReadonlySet<string> {
+  const heirs = new Map(entered.filter(({ instanceId }) => instanceId !== "").map(({ instanceId, memberId }) => [instanceId, memberId]));
+  if (heirs.size === 0) return new Set();
+  const members = [...(group?.members.values() ?? [])];
+  return new Set(members.filter(({ instanceId, memberId }) => (heirs.get(instanceId) ?? memberId) !== memberId).map(({ memberId }) => memberId));
+}
+
 /** What is in the wrong hands and out of them: its owner has given it back, or never had it. */
 function releasedOf({ group, target, mayHold }: PlanInput, gone: ReadonlySet<string>): ReplicaSetId[] {
   const released: ReplicaSetId[] = [];
@@ -70,12 +78,14 @@ function releasedOf({ group, target, mayHold }: PlanInput, gone: ReadonlySet<str
   return released;
 }
 
-function assignedOf(
-  { group }: PlanInput,
-  target: Target,
-  gone: ReadonlySet<string>,
-  released: ReadonlySet<ReplicaSetId>,
-): [memberId: string, replicaSets: ReplicaSetId[]][] {
+interface Giving {
+  readonly target: Target;
+  readonly gone: ReadonlySet<string>;
+  readonly released: ReadonlySet<ReplicaSetId>;
+  readonly replaced: ReadonlySet<string>;
+}
+
+function assignedOf({ group }: PlanInput, { target, gone, released, replaced }: Giving): [memberId: string, replicaSets: ReplicaSetId[]][] {
   if (group === undefined) return [];
   const assigned = new Map<string, ReplicaSetId[]>();
   const counts = new Map<string, number>();
@@ -84,7 +94,7 @@ function assignedOf(
     const owner = group.owners.get(id);
     if (owner !== undefined && !released.has(id) && !gone.has(owner.memberId)) continue;
     const count = counts.get(memberId) ?? 0;
-    if (!group.members.has(memberId) || gone.has(memberId) || count >= PARTITIONS_PER_MEMBER_MAX) continue;
+    if (!group.members.has(memberId) || gone.has(memberId) || replaced.has(memberId) || count >= PARTITIONS_PER_MEMBER_MAX) continue;
     counts.set(memberId, count + 1);
     const list = assigned.get(memberId);
     if (list === undefined) assigned.set(memberId, [id]);

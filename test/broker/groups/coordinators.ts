@@ -1,7 +1,7 @@
 /** Coordinators of several brokers over one metadata, and members that do as members shall. */
 import assert from "node:assert/strict";
 import type { QuireError } from "../../../src/base/errors.js";
-import type { LogIndex, NodeId, ReplicaSetId } from "../../../src/base/ids.js";
+import { type LogIndex, METADATA_REPLICA_SET, type NodeId, type ReplicaSetId, type Term } from "../../../src/base/ids.js";
 import { silentLogger } from "../../../src/base/silent-logger.js";
 import { Coordinator, type Membership } from "../../../src/broker/groups/coordinator.js";
 import type { MemberStream, Owned } from "../../../src/broker/groups/member-session.js";
@@ -24,6 +24,7 @@ export class Coordinators {
   changeMs = 5;
   readonly failures: Error[] = [];
   #index = 0;
+  #term = 0;
 
   constructor() {
     for (const id of [1, 2, 3]) this.start(id);
@@ -37,6 +38,7 @@ export class Coordinators {
       otherView.onPeerUp(node(id), `disk-${id}`);
     }
     this.views.set(id, view);
+    this.#elect();
     const admin = {
       // A broker that is gone does nothing any more.
       changeGroup: (change: GroupChange) => (this.views.get(id) === view ? this.#change(change) : new Promise<never>(() => undefined)),
@@ -50,7 +52,19 @@ export class Coordinators {
     this.views.delete(id);
     this.coordinators.delete(id);
     for (const view of this.views.values()) view.onPeerDown(node(id));
+    this.#elect();
     for (const member of members) if (member.at === id) member.cut();
+  }
+
+  /** The first of the brokers that live is the controller, as all hear. */
+  #elect(): void {
+    const [id = 0] = [...this.views.keys()].sort();
+    this.#term += 1;
+    const told = { replicaSetId: METADATA_REPLICA_SET, term: this.#term as Term, leads: true };
+    for (const [self, view] of this.views) {
+      if (self !== id) view.onLeaderships(node(id), [told], false);
+      else view.onOwnReplica({ replicaSetId: METADATA_REPLICA_SET, role: "leader", serving: true, term: told.term, leader: null, failure: undefined });
+    }
   }
 
   /** Whether two brokers see each other; each may reach the controller all the same. */

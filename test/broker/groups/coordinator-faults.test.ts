@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { QuireError } from "../../../src/base/errors.js";
+import { coordinatorOf } from "../../../src/broker/groups/coordinator-choice.js";
+import { Coordinators, type MemberOptions, TestMember } from "./coordinators.js";
+
+function cluster(partitions = 6): Coordinators {
+  const made = new Coordinators();
+  made.createTopic("orders", partitions);
+  return made;
+}
+const join = (made: Coordinators, id: string, options: MemberOptions = {}): TestMember => new TestMember(made, id, options).enter();
+
+/** Goes on like a client: hears heartbeats, and enters again where it is sent, or anywhere. */
+async function live(made: Coordinators, members: readonly TestMember[], ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 100) {
+    for (const member of members) {
+      if (member.isConnected) member.heartbeat();
+      else member.enter(Number(member.ended?.error?.details["coordinatorNodeId"] ?? member.at));
+    }
+    await made.clock.advance(100);
+  }
+}
+
+test("two brokers that do not see each other do not take a group from each other for ever, and its members stay", async () => {
+  let taken = 0;
+  for (const group of ["billing", "audit", "mail", "fraud"]) {
+    const made = cluster();
+    const [a, b] = [join(made, "a", { group }), join(made, "b", { group })];
+    await live(made, [a, b], 500);
+    const [former, before] = [a.at, made.changes.length];
+    const events = [...a.events, ...b.events];
+    for (const id of [1, 2, 3]) if (id !== former) made.link(former, id, false);
+    const other = Number(coordinatorOf(made.views.get((former % 3) + 1) as never, group, made.group(group)));
+    made.link(former, 6 - former - other, true);
+    await live(made, [a, b], 60_000);
+    assert.ok(made.changes.length - before <= 1, `${made.changes.length - before} changes`);
+    assert.deepEqual([...a.events, ...b.events], events);
+    // Whoever comes there makes it the coordinator, and the others follow.
+    const c = new TestMember(made, "c", { group }).enter(other);
+    await live(made, [a, b, c], 20_000);
+    assert.deepEqual(
+      [a, b, c].map(({ held, at }) => [held.size, at]),
+      [a, b, c].map(() => [2, made.group(group).coordinator]),
+    );
+    assert.ok(made.changes.length - before <= 8, `${made.changes.length - before} changes`);
+    if (made.group(group).coordinator === other) taken += 1;
+  }
+  assert.ok(taken > 0);
+});
+
+test("one that takes the place of a member that is about to get more holds up nothing", async () => {
+  const made = cluster();
+  const [a, b] = [join(made, "a", { instanceId: "i" }), join(made, "b")];
+  await live(made, [a, b], 500);
+  a.cut();
+  b.leave();
+  const next = new TestMember(made, "a2", { instanceId: "i" }).enter(a.at);
+  await live(made, [next], 2_000);
+  assert.equal(next.held.size, 6);
+});
+
+test("one that comes back while it is being given up is watched as before", async () => {
+  const made = cluster();
+  const a = join(made, "a", { sessionTimeoutMs: 1_000 });
+  await made.clock.advance(300);
+  a.cut();
+  for (let i = 0; i < 5; i++) made.failures.push(new QuireError("LEADER_UNKNOWN", "no controller"));
+  await made.clock.advance(1_000);
+  a.enter();
+  await made.clock.advance(300);
+  assert.deepEqual([made.group().members.size, a.entries, a.ended], [1, 2, undefined]);
+  await made.clock.advance(3_000);
+  assert.equal(made.group().members.size, 0);
+});
