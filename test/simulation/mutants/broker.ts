@@ -3,7 +3,7 @@ import { leftTo, type Mutant, mutantsOf } from "./mutant.js";
 const mutant = mutantsOf("broker");
 
 export const brokerMutants: readonly Mutant[] = [
-  mutant("a batch is acknowledged by its leader's disk alone", ["broker/produce.js", 'acks === "leader" && {', "true && {"]),
+  mutant("a batch is acknowledged by its leader's disk alone", ["broker/produce.js", 'if (acks === "leader") {', "if (true) {"]),
   mutant(
     "readers see what is not committed",
     ["replica/replica.js", "return this.#applier.nextOffset;", "return this.log.endOffset;"],
