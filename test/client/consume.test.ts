@@ -150,6 +150,22 @@ test("a handler that throws is called again, then the consumer stops, and says w
   assert.deepEqual([cluster.groups.committed("g", "t/0"), cluster.groups.group("g").members.size], [4, 0]);
 });
 
+test("what ended a consumer is no secret when nobody looks at done: it ends the process, as rejections do", async (context) => {
+  const { topic } = await withRecords(context, 1, 1);
+  const others = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection");
+  const unhandled: unknown[] = [];
+  process.on("unhandledRejection", (why) => unhandled.push(why));
+  try {
+    await topic.consume("g", () => assert.fail("poison"), { retries: { attempts: 1 } });
+    await until(() => unhandled.length > 0, "it is heard of");
+  } finally {
+    process.removeAllListeners("unhandledRejection");
+    for (const listener of others) process.on("unhandledRejection", listener);
+  }
+  assert.ok(unhandled[0] instanceof HandlerFailure);
+});
+
 test("what cannot be handled is skipped, or sent to the dead-letter topic before it is committed, as asked", async (context) => {
   const { cluster, quire, topic } = await withRecords(context, 1, 3);
   cluster.createTopic("dead");

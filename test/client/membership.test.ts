@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { QuireError } from "../../src/base/errors.js";
 import { connectWith } from "../../src/client/connect.js";
+import { inlineHost } from "../../src/client/consume/membership-host.js";
 import type { MembershipHosting, StartMembershipHost } from "../../src/client/consume/membership-messages.js";
 import { connect, type Quire, text } from "../../src/client/index.js";
 import { systemPorts } from "../../src/client/ports.js";
@@ -46,6 +47,30 @@ test("a broken stream is opened again with what is held; heartbeats flow", async
   cluster.broker(1).proxy.drop();
   await until(() => cluster.groups.entered.length === 2, "it has entered again");
   assert.equal(cluster.groups.entered[1]?.holding.length, 1);
+  await consumer.close();
+});
+
+test("what a busy consumer has not heard of yet is held: the next coordinator shall not take it for given back", async (context) => {
+  const cluster = await withFakes(context);
+  const late: (() => void)[] = [];
+  let isBusy = true;
+  const startMembershipHost: StartMembershipHost = (heard) =>
+    inlineHost(systemPorts)(
+      (message) => {
+        if (isBusy && message.say === "assignment") late.push(() => heard(message));
+        else heard(message);
+      },
+      () => {},
+    );
+  await using quire = await connectWith({ brokers: cluster.addresses }, { ...systemPorts, startMembershipHost });
+  const consumer = await quire.topic("t").consume("g", () => {});
+  await until(() => late.length === 1, "it is told of its partition");
+  cluster.groups.moveCoordinator(2);
+  await until(() => cluster.groups.entered.at(-1)?.holding.length === 1, "it has entered there, with what it will work on");
+  isBusy = false;
+  for (const hear of late) hear();
+  await until(() => consumer.assignment().length === 1, "it has heard");
+  await until(() => cluster.groups.group("g").members.get(consumer.memberId)?.holding.size === 1, "it says what it holds");
   await consumer.close();
 });
 

@@ -25,6 +25,8 @@ export interface ConsumerParts {
   readonly metadata: Metadata;
   readonly connections: Connections;
   readonly memberships: Memberships;
+  /** Called once, when it has ended. Not by `done`: whose rejection anybody of us looks at is one that nobody need look at. */
+  readonly ended: (consumer: Consumer) => void;
 }
 
 /** What a consumer works at of one partition. Offsets are undefined before anything is known. */
@@ -204,6 +206,7 @@ export class Consumer implements AsyncDisposable {
     this.#unhook();
     this.#refused(this.#failure?.why ?? closedError());
     this.#settle();
+    this.#parts.ended(this);
   }
 
   async #left(): Promise<void> {

@@ -18,7 +18,7 @@ import { Consumer, type ConsumerParts } from "./consumer.js";
 import { type BuryRecord, type Handler, messageOf } from "./handling.js";
 import { Memberships } from "./memberships.js";
 
-export interface ConsumersParts extends Omit<ConsumerParts, "memberships"> {
+export interface ConsumersParts extends Omit<ConsumerParts, "memberships" | "ended"> {
   readonly closing: AbortSignal;
   /** Sends bytes as they are. */
   readonly send: (topic: string, value: Uint8Array | undefined, options: SendOptions) => Promise<SendResult>;
@@ -51,14 +51,12 @@ export class Consumers {
     if (this.#isClosed || closing.aborted) throw closedError();
     const consumer = new Consumer(
       plan,
-      { ...this.#parts, memberships: this.#memberships },
+      { ...this.#parts, memberships: this.#memberships, ended: (ended) => void this.#consumers.delete(ended) },
       serializer as Serializer<unknown>,
       handler as Handler<unknown>,
       this.#bury(plan),
     );
     this.#consumers.add(consumer);
-    const forget = (): void => void this.#consumers.delete(consumer);
-    consumer.done.then(forget, forget);
     await consumer.entered();
     return consumer;
   }

@@ -45,6 +45,9 @@ export class Membership {
   readonly #ended = new AbortController();
   readonly #progressLook: Timer;
   #holding: readonly OwnedPartitionMessage[];
+  /** Of assignments that the consumer was told of and has not answered: it may be at work on them. */
+  #told: readonly OwnedPartitionMessage[] = [];
+  #toldVersion = 0;
   #stream = 0;
   #call: Call | undefined;
   #isEntered = false;
@@ -91,6 +94,7 @@ export class Membership {
   /** All that the consumer holds, as of an assignment of `stream`; one of an earlier stream is told when the next one begins. */
   hold(stream: number, version: number, partitions: readonly OwnedPartitionMessage[]): void {
     this.#holding = partitions;
+    if (stream === this.#stream && version === this.#toldVersion) this.#told = [];
     if (stream === this.#stream && this.#isEntered) this.#call?.write({ step: "holding", holding: { version, partitions } });
   }
 
@@ -134,6 +138,8 @@ export class Membership {
         call.on("error", (error: grpc.ServiceError) => resolve(fromGrpcError(error)));
         call.on("end", () => resolve(new QuireError("SHUTTING_DOWN", `the coordinator at ${address} ended the stream`)));
         call.on("data", (response: JoinResponse) => {
+          // What an earlier stream still brings says nothing of this one.
+          if (this.#call !== call) return;
           heardMs = clock.monotonicMs();
           if (response.step === "entered") {
             const { heartbeatIntervalMs } = response.entered;
@@ -148,7 +154,7 @@ export class Membership {
         };
         timers.push(clock.every(Math.max(20, Math.min(500, silenceMs / 5)), silence));
         const { progressTimeoutMs: _, ...who } = this.#plan;
-        call.write({ step: "enter", enter: { ...who, holding: this.#holding } });
+        call.write({ step: "enter", enter: { ...who, holding: this.#mayHold() } });
       });
     } finally {
       for (const timer of timers) timer.cancel();
@@ -173,13 +179,21 @@ export class Membership {
       }
       case "assignment": {
         const { version, partitions } = response.assignment;
-        if (!this.#isLeaving) this.#tell({ say: "assignment", stream: this.#stream, version, partitions });
+        if (this.#isLeaving) break;
+        this.#told = together(this.#told, partitions);
+        this.#toldVersion = version;
+        this.#tell({ say: "assignment", stream: this.#stream, version, partitions });
         break;
       }
       default:
         // Heartbeats only had to be heard; later versions may say more.
         break;
     }
+  }
+
+  /** What the consumer said last, and what it was told since: a busy one hears of it later, and the coordinator would take it for given back. */
+  #mayHold(): readonly OwnedPartitionMessage[] {
+    return together(this.#holding, this.#told);
   }
 
   /** Decides how it goes on after a stream that ended with `error`, and waits as long as that needs. */
@@ -194,6 +208,7 @@ export class Membership {
       this.#failures += 1;
     } else if (error.reason === "MEMBER_FENCED" && this.#plan.instanceId === "") {
       this.#holding = [];
+      this.#told = [];
       this.#failures += 1;
       this.#tell({ say: "fenced", why: toErrorMessage(error) });
     } else if (error.retry === "never") {
@@ -214,6 +229,14 @@ export class Membership {
     this.#hasTold = true;
     if (stop) this.close();
   }
+}
+
+function together(some: readonly OwnedPartitionMessage[], others: readonly OwnedPartitionMessage[]): readonly OwnedPartitionMessage[] {
+  if (others.length === 0) return some;
+  if (some.length === 0) return others;
+  const all = new Map<string, OwnedPartitionMessage>();
+  for (const held of [...some, ...others]) all.set(`${held.topic}/${held.partition}`, held);
+  return [...all.values()];
 }
 
 const hangs = ({ group, progressTimeoutMs }: MemberPlan, stuckMs: number): QuireError =>
