@@ -19,6 +19,7 @@ import type { Actor } from "../kernel/event-queue.js";
 import type { Machine } from "../kernel/machine.js";
 import type { SimProcess } from "../kernel/sim-process.js";
 import type { World } from "../kernel/world.js";
+import type { GroupsWatch } from "./groups-watch.js";
 import { ProducersWatch } from "./producers-watch.js";
 import type { Recorder } from "./recorder.js";
 
@@ -44,11 +45,14 @@ export class Observer {
   readonly #trimmed = new Map<ReplicaSetId, number>();
   readonly #damaged = new Set<Machine>();
   readonly #producers: ProducersWatch;
+  readonly #groups: GroupsWatch | undefined;
   readonly #onDisk = new Map<Machine, Map<ReplicaId, ReplicaRecord>>();
 
-  constructor(world: World, recorder: Recorder) {
+  /** `groups`: absent in a run without consumer groups. */
+  constructor(world: World, recorder: Recorder, groups?: GroupsWatch) {
     this.#world = world;
     this.#recorder = recorder;
+    this.#groups = groups;
     this.#producers = new ProducersWatch((violation) => {
       if (!this.isDeceived) world.fail(violation);
     });
@@ -187,7 +191,8 @@ export class Observer {
     if (outcome instanceof Error || kind !== EntryKind.records) return outcome;
     checker.look(replica);
     const bodyCrc32 = batch?.crc32;
-    checker.acknowledged({ baseOffset: outcome.baseOffset, term: outcome.term, ...(bodyCrc32 !== undefined && { bodyCrc32 }) });
+    const { baseOffset, term } = outcome;
+    checker.acknowledged(bodyCrc32 === undefined ? { baseOffset, term } : { baseOffset, term, bodyCrc32 });
     return outcome;
   }
 
@@ -198,10 +203,15 @@ export class Observer {
       store: this.#store(options.store, process, ids),
       machineFor: (id) => {
         const chosen = options.machineFor(id);
-        if (chosen.machine instanceof MetadataMachine) this.#learnNames(chosen.machine);
-        else {
+        if (chosen.machine instanceof MetadataMachine) {
+          this.#learnNames(chosen.machine);
+          this.#groups?.watchMetadata(chosen.machine);
+        } else {
           this.#watchTrims(id, chosen.machine);
-          if (chosen.machine instanceof PartitionState) this.#producers.watch(id, chosen.machine);
+          if (chosen.machine instanceof PartitionState) {
+            this.#producers.watch(id, chosen.machine);
+            this.#groups?.watch(id, chosen.machine);
+          }
         }
         return chosen;
       },

@@ -2,6 +2,7 @@
 import { KIB } from "../../../src/base/limits.js";
 import { quorumProblem } from "../../../src/base/quorum.js";
 import type { Chance } from "../kernel/chance.js";
+import { type GroupPlan, groupsOf } from "./group-plan.js";
 
 /** `within`: faults stay within the promise, so all must be safe, and live when they end. `beyond`: more is destroyed than the promise covers; then it may halt, and never lie. */
 export type Mode = "within" | "beyond";
@@ -93,6 +94,8 @@ export interface Plan {
   readonly topics: readonly TopicPlan[];
   readonly producers: readonly ProducerPlan[];
   readonly readers: readonly ReaderPlan[];
+  /** Consumer groups; half of all runs have some. */
+  readonly groups: readonly GroupPlan[];
   readonly weather: Weather;
   /** Disks that may be damaged: within the promise no more than every replica set can lose; never all, since empty founders found another cluster. */
   readonly damagedDisksMax: number;
@@ -127,6 +130,11 @@ export function planOf(chance: Chance, { mode, minutes, ...fixed }: PlanOptions)
     weather: weatherOf(chance, { mode, damagedDisksMax, pace }),
     damagedDisksMax,
     faultsMs: minutes * 60_000 * pace,
+    groups: groupsOf(
+      chance,
+      topics.map(({ name }) => name),
+      pace,
+    ),
   };
 }
 

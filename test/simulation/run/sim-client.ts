@@ -1,4 +1,6 @@
 import { connectWith, type Quire } from "../../../src/client/connect.js";
+import type { HostPorts } from "../../../src/client/consume/membership-host.js";
+import type { StartMembershipHost } from "../../../src/client/consume/membership-messages.js";
 import type { ConnectOptions } from "../../../src/client/options.js";
 import { Machine } from "../kernel/machine.js";
 import type { SimProcess } from "../kernel/sim-process.js";
@@ -11,6 +13,8 @@ export interface SimClientOptions {
   readonly name: string;
   readonly brokers: readonly string[];
   readonly connect?: Omit<ConnectOptions, "brokers">;
+  /** Where its memberships of consumer groups are kept up; default: inline. */
+  readonly startMembershipHost?: (ports: HostPorts, process: SimProcess) => StartMembershipHost;
   /** What it does while it is connected; started anew after each of its deaths. */
   readonly work: (life: ClientLife) => Promise<void>;
 }
@@ -69,13 +73,14 @@ export class SimClient {
   }
 
   async #live(process: SimProcess, number: number): Promise<void> {
-    const { network, brokers, connect = {}, work } = this.#options;
+    const { network, brokers, connect = {}, work, startMembershipHost } = this.#options;
     const { clock, random, hold } = process;
     const { dial } = network.portsOf(process);
+    const membership = startMembershipHost === undefined ? {} : { startMembershipHost: startMembershipHost({ clock, random, dial }, process) };
     const pause = (delayMs: number): Promise<void> => new Promise((resolve) => void clock.after(delayMs, resolve));
     const isOn = (): boolean => process.isAlive && !this.#isEnding;
     while (isOn()) {
-      const quire = await connectWith({ brokers, ...connect }, { clock, random, hold, dial }).catch(() => undefined);
+      const quire = await connectWith({ brokers, ...connect }, { clock, random, hold, dial, ...membership }).catch(() => undefined);
       if (quire === undefined) await pause(RECONNECT_MS);
       else {
         await work({ quire, process, number, isOn, pause });

@@ -7,6 +7,8 @@ import { Violation } from "../checkers/violation.js";
 import { World } from "../kernel/world.js";
 import { SimNetwork } from "../network/sim-network.js";
 import { FinalReads } from "./final-reads.js";
+import { Groups } from "./groups.js";
+import { GroupsWatch } from "./groups-watch.js";
 import { Nemesis } from "./nemesis.js";
 import { Observer } from "./observer.js";
 import { Operator } from "./operator.js";
@@ -49,7 +51,9 @@ export class Simulation {
   readonly observer: Observer;
   readonly operator: Operator;
   readonly brokers: readonly SimBroker[];
+  /** Producers, readers, and all of the consumer groups. */
   readonly clients: readonly SimClient[];
+  readonly groups: Groups;
   readonly tally = emptyTally();
   readonly #nemesis: Nemesis;
 
@@ -59,10 +63,17 @@ export class Simulation {
     this.network = new SimNetwork(this.world, this.world.random("network"));
     this.recorder = new Recorder(this.world);
     for (const { name, retention } of this.plan.topics) if (retention !== undefined) this.recorder.mayTrim(name);
-    this.observer = new Observer(this.world, this.recorder);
+    const watch = new GroupsWatch(
+      () => this.world.nowMs,
+      (violation) => {
+        if (!this.observer.isDeceived) this.world.fail(violation);
+      },
+    );
+    this.observer = new Observer(this.world, this.recorder, this.plan.groups.length > 0 ? watch : undefined);
     this.brokers = this.#createBrokers();
     this.operator = new Operator({ world: this.world, network: this.network, plan: this.plan, brokers: this.addresses, recorder: this.recorder });
-    this.clients = this.#createClients();
+    this.groups = this.#createGroups(watch);
+    this.clients = [...this.#createClients(), ...this.groups.clients];
     this.#nemesis = new Nemesis(this);
     this.world.settled = (actor) => this.observer.settled(actor);
   }
@@ -116,12 +127,14 @@ export class Simulation {
 
   /** Within the promise everything comes back by itself; beyond it, what does not has halted. */
   async #calm(finalReads: FinalReads): Promise<void> {
-    const clients = [this.operator.client, ...this.clients];
+    const clients = [this.operator.client, ...this.clients.filter((client) => !this.groups.clients.includes(client))];
     const mustLive = this.plan.mode === "within";
+    this.groups.calm();
     for (const client of clients) client.end();
     const isAnswered = await this.until(() => clients.every(({ isDone }) => isDone), CALM_MS);
     if (mustLive && !isAnswered && !this.observer.mayHaveHalted(this.#hosts())) throw this.#stuck("every request is answered or refused");
-    for (const client of clients) client.crash();
+    if (this.plan.groups.length > 0) await this.#settleGroups(mustLive);
+    for (const client of [...clients, ...this.groups.clients]) client.crash();
     finalReads.begin();
     const isRead = await this.until(() => finalReads.isDone, CALM_MS);
     if (!mustLive) return;
@@ -133,6 +146,17 @@ export class Simulation {
     // After the last write leaders tell the time once more, an entry like any other: then logs rest.
     await this.world.run(this.world.nowMs + TIME_TOLD_MS * this.plan.pace);
     while (!(await this.#concludes()));
+  }
+
+  /** All groups work off what there is, each partition in one member's hands; then all members leave. */
+  async #settleGroups(mustLive: boolean): Promise<void> {
+    const { groups } = this;
+    const isSettled = await this.until(() => groups.whyUnsettled() === undefined, CALM_MS);
+    const mayBeStuck = (): boolean => !mustLive || this.observer.mayHaveHalted(this.#hosts());
+    if (!isSettled && !mayBeStuck()) throw this.#stuck(`consumer groups settle: ${groups.whyUnsettled()}`);
+    groups.end();
+    const haveLeft = await this.until(() => groups.clients.every(({ isDone }) => isDone), CALM_MS);
+    if (!haveLeft && !mayBeStuck()) throw this.#stuck("all members of groups leave");
   }
 
   /** Reading all logs may find damage that nobody met before: then that replica begins again, and so does this. */
@@ -188,6 +212,12 @@ export class Simulation {
           onEnd: (broker, why) => this.#nemesis.ended(broker, why),
         }),
     );
+  }
+
+  #createGroups(watch: GroupsWatch): Groups {
+    const { world, network, plan, recorder, addresses: brokers } = this;
+    const connect = { ...paced(plan.pace, 30_000), readAheadBytes: 64 * KIB, adminTimeoutMs: 15_000 };
+    return new Groups({ world, network, plans: plan.groups, pace: plan.pace, brokers, connect, recorder, watch });
   }
 
   #createClients(): SimClient[] {
