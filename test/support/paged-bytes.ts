@@ -4,9 +4,12 @@ const FIRST_BYTES = 512;
 /**
  * Bytes from position 0 on, without end, zero where nothing was written. Kept in pages, so that growing copies nothing but the first page,
  * which begins small: most files are.
+ * A copy shares the pages until one of the two writes to them: a power cut copies all files of a disk, and hardly a page of them changes.
  */
 export class PagedBytes {
   #pages: (Buffer | undefined)[] = [];
+  /** Which pages nobody else has. */
+  #isOwn: boolean[] = [];
 
   read(into: Buffer, position: number): void {
     let done = 0;
@@ -40,23 +43,29 @@ export class PagedBytes {
   /** From there on all is zero. */
   cut(position: number): void {
     const first = Math.floor(position / PAGE_BYTES);
-    this.#pages[first]?.fill(0, Math.min(position % PAGE_BYTES, this.#pages[first]?.length ?? 0));
+    const length = this.#pages[first]?.length ?? 0;
+    const within = position % PAGE_BYTES;
+    if (within < length) this.#page(first, length).fill(0, within);
     this.#pages.length = Math.min(this.#pages.length, first + 1);
   }
 
   clone(): PagedBytes {
     const copy = new PagedBytes();
-    copy.#pages = this.#pages.map((page) => page && Buffer.from(page));
+    copy.#pages = [...this.#pages];
+    this.#isOwn = [];
     return copy;
   }
 
-  /** The page, with room up to `end`. */
+  /** The page, to be written, with room up to `end`. */
   #page(number: number, end: number): Buffer {
     const page = this.#pages[number];
-    if (page !== undefined && end <= page.length) return page;
-    const grown = Buffer.alloc(number > 0 ? PAGE_BYTES : Math.min(PAGE_BYTES, Math.max(FIRST_BYTES, 2 * end)));
-    page?.copy(grown);
-    this.#pages[number] = grown;
-    return grown;
+    const isLargeEnough = page !== undefined && end <= page.length;
+    if (isLargeEnough && this.#isOwn[number] === true) return page;
+    const bytes = isLargeEnough ? page.length : number > 0 ? PAGE_BYTES : Math.min(PAGE_BYTES, Math.max(FIRST_BYTES, 2 * end));
+    const own = Buffer.alloc(bytes);
+    page?.copy(own);
+    this.#pages[number] = own;
+    this.#isOwn[number] = true;
+    return own;
   }
 }

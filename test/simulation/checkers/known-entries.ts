@@ -41,7 +41,9 @@ export class KnownEntries {
     // What was before is forgotten: then only the bytes can be compared.
     const prefix = prefixBefore === undefined ? (known?.prefix ?? 0) : mixed(mixed(prefixBefore, entry.term), entry.digest);
     if (known !== undefined) return known.digest === entry.digest && known.prefix === prefix ? undefined : known;
-    this.#entries.set(entry.index, { ...entry, prefix, other: this.#entries.get(entry.index) });
+    const { index, term, kind, baseOffset, endOffset, digest, bodyCrc32, trimsBefore, producer, forgets } = entry;
+    const other = this.#entries.get(index);
+    this.#entries.set(index, { index, term, kind, baseOffset, endOffset, digest, bodyCrc32, trimsBefore, producer, forgets, prefix, other });
     return undefined;
   }
 

@@ -13,11 +13,11 @@ export interface EntryFacts extends LogPosition {
   /** Of what the producer sent: what an acknowledgement is compared with. */
   readonly bodyCrc32: number;
   /** Of a trim: offsets below may go once it is committed. */
-  readonly trimsBefore?: Offset;
+  readonly trimsBefore?: Offset | undefined;
   /** Of records with a sequence: whose they are. */
-  readonly producer?: { readonly id: number; readonly epoch: number; readonly baseSequence: number };
+  readonly producer?: { readonly id: number; readonly epoch: number; readonly baseSequence: number } | undefined;
   /** Of a `producers` entry: ids of those that the partition forgets. */
-  readonly forgets?: readonly number[];
+  readonly forgets?: readonly number[] | undefined;
 }
 
 /** A replica between two events. `Replica` of `src/replica/types.ts` is one. */

@@ -70,24 +70,23 @@ export function factsOf(frame: Frame): EntryFacts {
   const { index, term: inTerm, kind, baseOffset, batch, body } = frame;
   const bodyCrc32 = crc32(body);
   const { recordCount, compression, baseTimestampMs, maxTimestampMs, producerId, producerEpoch, baseSequence, priority, uncompressedBytes } = batch;
-  const fields = [
-    kind,
-    baseOffset,
-    recordCount,
-    compression,
-    baseTimestampMs,
-    maxTimestampMs,
-    producerId,
-    producerEpoch,
-    baseSequence,
-    priority,
-    uncompressedBytes,
-    body.length,
-  ];
-  const facts: EntryFacts = { index, term: inTerm, kind, baseOffset, endOffset: endOffsetOf(frame), digest: fields.reduce(mixed, bodyCrc32), bodyCrc32 };
-  if (kind === EntryKind.trim) return { ...facts, trimsBefore: decodeTrimEntry(body) };
-  if (kind === EntryKind.producers) return { ...facts, forgets: decodeProducersEntry(body).forgotten };
-  return producerId === 0 ? facts : { ...facts, producer: { id: producerId, epoch: producerEpoch, baseSequence } };
+  let digest = mixed(bodyCrc32, kind);
+  digest = mixed(digest, baseOffset);
+  digest = mixed(digest, recordCount);
+  digest = mixed(digest, compression);
+  digest = mixed(digest, baseTimestampMs);
+  digest = mixed(digest, maxTimestampMs);
+  digest = mixed(digest, producerId);
+  digest = mixed(digest, producerEpoch);
+  digest = mixed(digest, baseSequence);
+  digest = mixed(digest, priority);
+  digest = mixed(digest, uncompressedBytes);
+  digest = mixed(digest, body.length);
+  const trimsBefore = kind === EntryKind.trim ? decodeTrimEntry(body) : undefined;
+  const forgets = kind === EntryKind.producers ? decodeProducersEntry(body).forgotten : undefined;
+  const isOfProducer = producerId !== 0 && trimsBefore === undefined && forgets === undefined;
+  const producer = isOfProducer ? { id: producerId, epoch: producerEpoch, baseSequence } : undefined;
+  return { index, term: inTerm, kind, baseOffset, endOffset: endOffsetOf(frame), digest, bodyCrc32, trimsBefore, producer, forgets };
 }
 
 /** A replica at the end, with all that its log gives. */

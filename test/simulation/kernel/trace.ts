@@ -47,8 +47,10 @@ export class Trace {
   }
 
   /** What an event was about, in numbers: positions, lengths, checksums. */
-  detail(...values: readonly number[]): void {
-    for (const value of values) this.#mix(value);
+  detail(value: number, more?: number, evenMore?: number): void {
+    this.#mix(value);
+    if (more !== undefined) this.#mix(more);
+    if (evenMore !== undefined) this.#mix(evenMore);
   }
 
   mixTime(atMs: number): void {

@@ -9,7 +9,7 @@ export interface NetworkWorld {
   /** A line for people: what was decided by the simulation. */
   note(actor: string, text: string): void;
   /** What was sent is part of what two runs of one seed must share. */
-  readonly trace: { detail(...values: readonly number[]): void };
+  readonly trace: { detail(value: number, more?: number): void };
 }
 
 export interface NetworkChance {

@@ -6,7 +6,13 @@ export const statusOf = (code: StatusCode, details: string): StatusObject => ({ 
 export const okStatus = (): StatusObject => statusOf(StatusCode.OK, "OK");
 
 /** What a client is told. */
-export const errorOf = (status: StatusObject): ServiceError => Object.assign(new Error(`${status.code} ${StatusCode[status.code]}: ${status.details}`), status);
+export function errorOf({ code, details, metadata }: StatusObject): ServiceError {
+  const error = new Error(`${code} ${StatusCode[code]}: ${details}`) as ServiceError;
+  error.code = code;
+  error.details = details;
+  error.metadata = metadata;
+  return error;
+}
 
 /** What becomes of what a handler called back with, or emitted as `error`. */
 export function statusOfError(thrown: unknown): StatusObject {

@@ -35,7 +35,11 @@ export class Recorder {
 
   /** A send begins; the returned function takes its outcome. Without one it stays unknown for ever. */
   send(plan: SendPlan): (outcome: Outcome) => void {
-    const send: Growing<Send> = { ...plan, invoked: this.#world.nowMs, completed: Number.POSITIVE_INFINITY, outcome: { kind: "unknown" } };
+    const { client, partition, value, digest, acks, mayRepeat, call } = plan;
+    const outcome: Outcome = { kind: "unknown" };
+    // Named one by one: objects that are spread share no hidden class, and there are very many of these.
+    const send: Growing<Send> = { client, partition, value, digest, acks, mayRepeat, invoked: this.#world.nowMs, completed: Number.POSITIVE_INFINITY, outcome };
+    if (call !== undefined) send.call = call;
     this.#sends.push(send);
     this.#open.set(plan.value, send);
     return (outcome) => {
@@ -55,12 +59,12 @@ export class Recorder {
     return [...this.#open.keys()];
   }
 
-  seek(seek: Omit<Seek, "kind">): void {
-    this.#reads.push({ kind: "seek", ...seek });
+  seek({ reader, partition, to }: Omit<Seek, "kind">): void {
+    this.#reads.push({ kind: "seek", reader, partition, to });
   }
 
-  poll(poll: Omit<Poll, "kind" | "completed">): void {
-    this.#reads.push({ kind: "poll", completed: this.#world.nowMs, ...poll });
+  poll({ reader, partition, records }: Omit<Poll, "kind" | "completed">): void {
+    this.#reads.push({ kind: "poll", reader, partition, completed: this.#world.nowMs, records });
   }
 
   /** Somebody asks for a trim; without a place, retention does, of every partition of a topic. */
