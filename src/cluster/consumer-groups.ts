@@ -68,6 +68,8 @@ export class ConsumerGroups {
       throw new QuireError("CONFLICT", `group ${name} was changed at the same time; look at it and try again`, { details: { group: name, version } });
     }
     this.#unset(group);
+    // What is begun anew under the name is begun after it, whether it got a generation or not: versions begin again, and are compared.
+    this.#nextGeneration += 1;
   }
 
   /** Partitions that are gone are nobody's. The groups that had them. */

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { QuireError } from "../../src/base/errors.js";
 import { limits } from "../../src/base/limits.js";
+import { isNewer } from "../../src/broker/groups/group-compare.js";
 import { decodeCommand, encodeCommand } from "../../src/cluster/commands.js";
 import { applyGroupChange } from "../../src/cluster/group-change.js";
 import type { GroupChange, GroupInfo } from "../../src/cluster/group-info.js";
@@ -147,7 +148,17 @@ test("a group is deleted when it has no members, and at the version given; begun
   remove(empty.version);
   assert.throws(() => remove(), refusal("GROUP_NOT_FOUND"));
   const anew = apply(state, change(undefined, { entered: [member("a")], assigned: [["a", [id(1)]]] }));
-  assert.deepEqual([anew.version, anew.begunAfter, anew.generation], [1, 1, 2]);
+  assert.deepEqual([anew.version, anew.begunAfter, anew.generation], [1, 2, 3]);
+});
+
+test("of two groups of one name that never got a generation, the later one is the newer, though its versions begin again", () => {
+  const state = stateWith();
+  const former = apply(state, change(apply(state, change(undefined, { entered: [member("a")] })), { left: ["a"] }));
+  state.apply({ kind: "delete-group", name: "billing" });
+  assert.ok(isNewer(undefined, former));
+  const anew = apply(state, change(undefined, { entered: [member("b")] }));
+  assert.ok(anew.version < former.version);
+  assert.deepEqual([isNewer(anew, former), isNewer(former, anew)], [true, false]);
 });
 
 test("groups and their members are bounded", () => {
