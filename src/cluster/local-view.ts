@@ -14,6 +14,9 @@ export interface LocalViewOptions {
   readonly clock: Clock;
 }
 
+/** The local replica of the metadata, as far as the view asks it. */
+type MetadataReplica = Pick<Replica, "current"> & Partial<Pick<Replica, "failure">>;
+
 interface Link {
   readonly incarnation: string;
   readonly sinceMs: number;
@@ -37,7 +40,7 @@ export class LocalView implements ClusterView, GroupsView {
   #version = 1;
   #told = false;
   #ready = false;
-  #metadata: Pick<Replica, "current"> | undefined;
+  #metadata: MetadataReplica | undefined;
   #sortedTopics: readonly TopicState[] | undefined;
   #sortedBrokers: readonly BrokerState[] | undefined;
   #sortedGroups: readonly GroupInfo[] | undefined;
@@ -67,6 +70,8 @@ export class LocalView implements ClusterView, GroupsView {
    * a member. Before, what the local log holds may be older, or shorter if it was damaged: that a topic is not in it says nothing.
    */
   get ready(): boolean {
+    // One that failed will be read anew, from nothing.
+    if (this.#metadata?.failure !== undefined) return false;
     if (this.#ready || this.#metadata === undefined) return this.#ready;
     this.#ready = this.#metadata.current && this.#machine.state.brokers.get(this.self)?.incarnation === this.#incarnation;
     return this.#ready;
@@ -156,7 +161,7 @@ export class LocalView implements ClusterView, GroupsView {
   }
 
   /** The local replica of the metadata was opened; another one, with a blank state, when its log was damaged. Telling it twice does no harm. */
-  attachMetadata(replica: Pick<Replica, "current">): void {
+  attachMetadata(replica: MetadataReplica): void {
     if (replica === this.#metadata) return;
     this.#metadata = replica;
     this.#ready = false;

@@ -131,8 +131,13 @@ test("the view is ready once what its leader knew to be committed is applied, on
   metadata.current = false;
   view.attachMetadata(metadata);
   assert.equal(view.ready, true, "and stays so while leaders come and go");
+  const damaged = { current: true, failure: undefined as Error | undefined };
+  view.attachMetadata(damaged);
+  assert.equal(view.ready, true);
+  damaged.failure = new Error("EIO");
+  assert.equal(view.ready, false, "damaged, it is about to be begun again");
   view.attachMetadata({ current: false });
-  assert.equal(view.ready, false, "damaged and begun again, it knows of nothing");
+  assert.equal(view.ready, false, "and then knows of nothing");
 });
 
 test("a leadership change among ten thousand partitions costs no look at all of them", () => {

@@ -144,20 +144,21 @@ export class Coordinator {
   #lookAtChanged(): void {
     const names = [...this.#changed];
     this.#changed.clear();
-    if (this.#closed) return;
     const { view, groups } = this.#options;
+    if (this.#closed || !view.ready) return;
     for (const name of names) {
       const runner = this.#runners.get(name);
       const group = groups.group(name);
       if (runner !== undefined) runner.viewChanged();
-      else if (view.ready && isOwn(group, view)) this.#run(name);
+      else if (isOwn(group, view)) this.#run(name);
       else if (group !== undefined && isOrphan(group, view)) this.#takeOverSoon();
     }
   }
 
   #viewChanged(): void {
     const { view, groups } = this.#options;
-    if (this.#closed || !view.ready) return;
+    if (this.#closed) return;
+    if (!view.ready) return this.#rest();
     this.#topicsChanged();
     const ids = view
       .brokers()
@@ -170,6 +171,15 @@ export class Coordinator {
     // After a start: what this broker coordinated before it went down, and nobody has taken since.
     if (isFirst) for (const group of groups.groups()) if (isOwn(group, view)) this.#run(group.name);
     this.#takeOverSoon();
+  }
+
+  /**
+   * This broker's replica of the metadata is damaged, and read anew from nothing: that a group or a topic is not in it says nothing. Members go on with what they
+   * have, and come again; once all is read, they find the group as it was.
+   */
+  #rest(): void {
+    for (const runner of [...this.#runners.values()]) runner.end(undefined);
+    this.#alive = "";
   }
 
   #takeOverSoon(): void {

@@ -102,8 +102,17 @@ export class GroupRunner {
     if (strategy !== undefined) this.#strategy = strategy;
     this.#entering.get(member.memberId)?.stream.end(replaced(member.memberId));
     this.#entering.set(member.memberId, { member, stream, holding });
+    this.#heardAtDoor(member.memberId);
     this.#admitKnown();
     this.#pump();
+  }
+
+  /** Who has to wait, because the group cannot be changed at the moment, is not silent. */
+  #heardAtDoor(memberId: string): void {
+    const session = this.#sessions.get(memberId);
+    if (session === undefined || session.hasLeft || this.#leavingNow.has(memberId)) return;
+    session.heardMs = this.#parts.clock.monotonicMs();
+    if (this.#leaving.delete(memberId)) this.#recompute.now();
   }
 
   heard(memberId: string, stream: MemberStream): void {

@@ -73,3 +73,43 @@ test("one that comes back while it is being given up is watched as before", asyn
   await made.clock.advance(3_000);
   assert.equal(made.group().members.size, 0);
 });
+
+test("a coordinator that must read its metadata anew takes nothing from anybody", async () => {
+  const made = cluster();
+  const [a, b] = [join(made, "a"), join(made, "b")];
+  await live(made, [a, b], 500);
+  const [owners, events, before] = [made.owners("orders"), [...a.events, ...b.events], made.changes.length];
+  const view = made.views.get(a.at);
+  const whole = made.machine.snapshot();
+  view?.attachMetadata({ current: true, failure: new Error("EIO") });
+  made.machine.restore(made.machine.blank());
+  await made.clock.advance(20);
+  assert.deepEqual([a.isConnected, b.isConnected], [false, false]);
+  view?.attachMetadata({ current: false });
+  await made.clock.advance(1_000);
+  assert.throws(() => a.enter(), { reason: "NOT_READY" });
+  made.machine.restore(whole);
+  view?.attachMetadata({ current: true });
+  made.elect();
+  await live(made, [a, b], 20_000);
+  assert.deepEqual(made.owners("orders"), owners);
+  assert.deepEqual([...a.events, ...b.events], events);
+  assert.equal(made.changes.length, before, "nothing was written");
+});
+
+test("who comes again and again, while the group cannot be taken over, is not silent", async () => {
+  const made = cluster();
+  const [a, b] = [join(made, "a", { sessionTimeoutMs: 3_000 }), join(made, "b", { sessionTimeoutMs: 3_000 })];
+  await live(made, [a, b], 500);
+  const [owners, events] = [made.owners("orders"), [...a.events, ...b.events]];
+  for (let i = 0; i < 15; i++) made.failures.push(new QuireError("LEADER_UNKNOWN", "no controller"));
+  made.kill(a.at, [a, b]);
+  const at = Number([...made.views.keys()][0]);
+  while (made.failures.length > 0) {
+    for (const member of [a, b]) member.cut();
+    for (const member of [a, b]) member.enter(at);
+    await made.clock.advance(900);
+  }
+  await live(made, [a, b], 1_000);
+  assert.deepEqual([made.owners("orders"), [...a.events, ...b.events]], [owners, events]);
+});

@@ -38,7 +38,7 @@ export class Coordinators {
       otherView.onPeerUp(node(id), `disk-${id}`);
     }
     this.views.set(id, view);
-    this.#elect();
+    this.elect();
     const admin = {
       // A broker that is gone does nothing any more.
       changeGroup: (change: GroupChange) => (this.views.get(id) === view ? this.#change(change) : new Promise<never>(() => undefined)),
@@ -52,12 +52,12 @@ export class Coordinators {
     this.views.delete(id);
     this.coordinators.delete(id);
     for (const view of this.views.values()) view.onPeerDown(node(id));
-    this.#elect();
+    this.elect();
     for (const member of members) if (member.at === id) member.cut();
   }
 
   /** The first of the brokers that live is the controller, as all hear. */
-  #elect(): void {
+  elect(): void {
     const [id = 0] = [...this.views.keys()].sort();
     this.#term += 1;
     const told = { replicaSetId: METADATA_REPLICA_SET, term: this.#term as Term, leads: true };
