@@ -47,6 +47,7 @@ export class GroupsWatch {
   readonly #past: Past[] = [];
   #partitionsNow: readonly (readonly [string, ReplicaSetId])[] = [];
   #namesIndex = 0;
+  readonly #machines = new WeakSet<MetadataMachine>();
   readonly #recent = new Recent<{ readonly at: number; readonly what: string }>(RECENT_MAX);
   readonly #now: () => number;
   readonly #broken: (violation: Violation) => void;
@@ -122,7 +123,10 @@ export class GroupsWatch {
     this.#broken(new Violation({ ...problem, subject, evidence }));
   }
 
+  /** A broker has one machine for all replicas of the metadata that it opens. */
   watchMetadata(machine: MetadataMachine): void {
+    if (this.#machines.has(machine)) return;
+    this.#machines.add(machine);
     const [apply, restore] = [machine.apply.bind(machine), machine.restore.bind(machine)];
     let isRestored = false;
     const groups = (): ReadonlyMap<string, GroupInfo> => machine.state.groups;
