@@ -230,8 +230,10 @@ export class Inode {
   /** Sectors that were written in a layer during which the file ended at `end`, with what they were before. */
   *#written(layer: Layer, end: number): Iterable<[number, Buffer]> {
     yield* layer.former;
+    const first = this.#sectorsIn(layer.base);
+    if (first * this.sectorBytes >= end) return;
     const nothing = Buffer.alloc(this.sectorBytes);
-    for (let sector = this.#sectorsIn(layer.base); sector * this.sectorBytes < end; sector++) yield [sector, nothing];
+    for (let sector = first; sector * this.sectorBytes < end; sector++) yield [sector, nothing];
   }
 
   /** The layer, and those before it, are no longer to be written; told of every sector. */
