@@ -1,15 +1,18 @@
 /**
  * Measures what the README promises of times and memory, on this machine, with real processes: failover after SIGKILL and
- * SIGSTOP, the first minute, a restart with a large log, memory under abuse. Prints one line per figure. Not a test: machines
- * are noisy, so a person reads it.
+ * SIGSTOP, the first minute, a restart with a large log, large groups, the cost of commits, memory under abuse. Prints one line per figure. Not a test:
+ * machines are noisy, so a person reads it. Only `consumers` judges what it saw, and its exit code says so.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
 import { LocalCluster } from "../../src/cli/local/local-cluster.js";
 import { untilWhole } from "../../src/cli/local/until-whole.js";
 import { connect, type Quire, type Topic } from "../../src/client/index.js";
+import { measureCommits } from "./commits.js";
+import { measureConsumers } from "./consumers.js";
 import { Pulse } from "./gaps.js";
 import { measureGroups } from "./groups.js";
 import { peakMiB } from "./memory.js";
@@ -179,16 +182,27 @@ async function groups(): Promise<void> {
   for (const members of [100, 1_000]) await onStage(({ cluster, quire }) => measureGroups(cluster, quire, { members, partitions: 1_000, say }));
 }
 
+/** Not among those that run unasked: it takes as long as is said. */
+async function consumers(minutes: number): Promise<void> {
+  await onStage(async ({ cluster, quire }) => {
+    if (!(await measureConsumers(cluster, quire, { minutes, say }))) process.exitCode = 1;
+  });
+}
+
 const STAGES: Readonly<Record<string, () => Promise<void>>> = {
   "first-record": firstRecord,
   failover: () => failover(10),
   restart: () => restart(2_000 * MIB),
   groups,
+  commits: () => onStage(({ cluster, quire }) => measureCommits(cluster, quire, say)),
   memory: async () => {
     await memory(600 * MIB);
     await partitionFlood(1_000, 200_000);
   },
 };
 
-const wanted = process.argv.slice(2);
+const { values: flags, positionals: wanted } = parseArgs({ allowPositionals: true, options: { minutes: { type: "string", default: "5" } } });
+const minutes = Number(flags.minutes);
+if (!(minutes > 0)) throw new Error(`--minutes is ${flags.minutes}; use a number above 0`);
+if (wanted.includes("consumers")) await consumers(minutes);
 for (const [name, run] of Object.entries(STAGES)) if (wanted.length === 0 || wanted.includes(name)) await run();

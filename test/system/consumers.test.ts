@@ -1,20 +1,102 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import path from "node:path";
+import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ConsumerProcess, nowMs } from "../../scripts/measure/consumer.js";
+import { type Blow, type Deed, judge } from "../../scripts/measure/deliveries.js";
 import type { Consumer, GroupDescription } from "../../src/client/index.js";
-import { ConsumerProcess, createTopic, Numbers, ownersOf, Seen, settled, type WrittenLine } from "./group-workload.js";
+import { createTopic, Numbers, ownersOf, Seen, settled } from "./group-workload.js";
 import { TestCluster, until } from "./test-cluster.js";
 
-test("consumers share, reshare, leave politely, and go on where they were after all brokers have restarted", async () => {
-  await using cluster = await TestCluster.start();
+/** For all that leave it as it was, or whole again; each has a topic and a group of its own. */
+let cluster: TestCluster;
+before(async () => {
+  cluster = await TestCluster.start();
+});
+after(() => cluster[Symbol.asyncDispose]());
+
+test("a static member that comes back takes over what it owned at once, and nobody else's partitions move", async () => {
   const quire = await cluster.connect();
-  const topic = await createTopic(quire, "orders", 6);
+  const topic = await createTopic(quire, "static", 4);
+  const stay = await topic.consume("static", () => {}, { instance: "stay" });
+  const former = await topic.consume("static", () => {}, { instance: "goes" });
+  const fenced = assert.rejects(former.done, { reason: "MEMBER_FENCED" });
+  const before = await settled(quire, "static", 2);
+  const owned = (group: GroupDescription, { memberId }: Consumer): [string, string][] => [...ownersOf(group)].filter(([, owner]) => owner.startsWith(memberId));
+  const next = await topic.consume("static", () => {}, { instance: "goes" });
+  await fenced;
+  const after = await settled(quire, "static", 2);
+  assert.deepEqual(
+    owned(after, next).map(([place]) => place),
+    owned(before, former).map(([place]) => place),
+  );
+  assert.deepEqual(owned(after, stay), owned(before, stay));
+  await Promise.all([stay.close(), next.close()]);
+});
+
+test("a pattern takes in topics to come, and a topic that grows is followed", async () => {
+  const quire = await cluster.connect();
+  const first = await createTopic(quire, "orders.eu", 1);
+  const seen: string[] = [];
+  const consumer = await quire.consume<string>("pattern", { pattern: "orders.*" }, ({ value }, { topic }) => seen.push(`${topic} ${value}`));
+  await first.send("a");
+  const second = await createTopic(quire, "orders.us", 1);
+  await second.send("b");
+  await first.update({ partitions: 3 });
+  await first.send("c", { partition: 2 });
+  await until("all three are seen", () => seen.length === 3);
+  assert.deepEqual(seen.sort(), ["orders.eu a", "orders.eu c", "orders.us b"]);
+  await first.delete();
+  await second.send("d");
+  await until("the other goes on", () => seen.length === 4);
+  await consumer.close();
+});
+
+test("a handler that blocks the event loop for longer than the session keeps its partitions; one that hangs for too long does not", async () => {
+  const quire = await cluster.connect();
+  const topic = await createTopic(quire, "blocked", 1);
+  await topic.send("1");
+  let done = 0;
+  const block = (ms: number): void => {
+    const end = performance.now() + ms;
+    while (performance.now() < end);
+  };
+  const blocking = (): void => {
+    if (++done === 1) block(4_000);
+  };
+  const consumer = await topic.consume("blocked", blocking, { sessionTimeoutMs: 1_500 });
+  await until("the first is done", () => done > 0);
+  const before = ownersOf(await settled(quire, "blocked", 1));
+  await topic.send("2");
+  await until("it goes on", async () => (await quire.groups().describe("blocked")).partitions[0]?.committed === 2);
+  assert.deepEqual(ownersOf(await quire.groups().describe("blocked")), before);
+  assert.equal(done, 2, "nothing came twice");
+  await consumer.close();
+  await topic.send("3");
+  let hangs = false;
+  const hang = (): Promise<void> => {
+    hangs = true;
+    return new Promise(() => {});
+  };
+  const hanging = await topic.consume("blocked", hang, { progressTimeoutMs: 1_000 });
+  const rejected = assert.rejects(hanging.done, { reason: "DEADLINE" });
+  await until("it hangs", () => hangs);
+  const other = new Seen();
+  const next = await topic.consume("blocked", other.by("other"));
+  await rejected;
+  await until("another goes on", () => other.records.length > 0);
+  await next.close();
+});
+
+test("consumers share, reshare, leave politely, and go on where they were after all brokers have restarted", async () => {
+  const quire = await cluster.connect();
+  const topic = await createTopic(quire, "shared", 6);
   const seen = new Seen();
   const numbers = new Numbers(topic, 6);
-  const one = await topic.consume("g", seen.by("one"));
-  const alone = ownersOf(await settled(quire, "g", 1));
-  const two = await topic.consume("g", seen.by("two"), { clientId: "the second" });
-  const both = await settled(quire, "g", 2);
+  const one = await topic.consume("shared", seen.by("one"));
+  const alone = ownersOf(await settled(quire, "shared", 1));
+  const two = await topic.consume("shared", seen.by("two"), { clientId: "the second" });
+  const both = await settled(quire, "shared", 2);
   const kept = [...ownersOf(both)].filter(([place, owner]) => alone.get(place) === owner);
   assert.equal(kept.length, 3, "what need not move has not moved");
   assert.deepEqual(
@@ -36,7 +118,7 @@ test("consumers share, reshare, leave politely, and go on where they were after 
   await Promise.all(cluster.brokers.map((broker) => broker.gone()));
   await Promise.all(cluster.brokers.map((broker) => broker.start()));
   await topic.send("1000000", { partition: 3 });
-  const again = await topic.consume("g", seen.by("again"));
+  const again = await topic.consume("shared", seen.by("again"));
   await until("the new one is seen", () => seen.records.length > count);
   await sleep(200);
   await again.close();
@@ -44,6 +126,46 @@ test("consumers share, reshare, leave politely, and go on where they were after 
     seen.records.slice(count).map(({ value }) => value),
     [1_000_000],
   );
+});
+
+test("consumers and brokers are killed one after the other: every record is processed at least once, in order within its partition", async () => {
+  const quire = await cluster.connect();
+  const topic = await createTopic(quire, "killed", 4);
+  const numbers = new Numbers(topic, 4, 2);
+  const [all, deeds, blows]: [ConsumerProcess[], Deed[], Blow[]] = [[], [], []];
+  const heard = (): readonly Deed[] => {
+    for (const each of all) deeds.push(...each.deeds());
+    return deeds;
+  };
+  const begin = (how: "after" | "manual"): void => {
+    const at = all.length;
+    const file = path.join(cluster.folder, `consumer-${at}`);
+    all.push(new ConsumerProcess({ who: `c${at}`, brokers: cluster.addresses, topic: "killed", group: "killed", how, sessionMs: 2_000, file }));
+  };
+  begin("after");
+  begin("manual");
+  try {
+    for (let round = 0; round < 3; round++) {
+      const struck = all[all.length - 2] as ConsumerProcess;
+      await until("the one to be killed works", () => heard().some(({ who }) => who === struck.who));
+      blows.push({ who: struck.who, atMs: nowMs(), how: "killed" });
+      await struck.end("SIGKILL");
+      begin(round % 2 === 0 ? "after" : "manual");
+      await cluster.kill(round + 1);
+      await sleep(1_500);
+      await cluster.broker(round + 1).start();
+    }
+    await numbers.stop();
+    const isProcessed = (): boolean => new Set(heard().flatMap((deed) => (deed.kind === "processed" ? [deed.value] : []))).size >= numbers.sent.length;
+    await until("every record is processed", isProcessed, 60_000);
+  } finally {
+    await Promise.all(all.map((consumer) => consumer.end("SIGTERM")));
+    heard();
+    for (const consumer of all) consumer.close();
+  }
+  const { wrong, processed } = judge(numbers.records, deeds, blows);
+  assert.deepEqual(wrong, []);
+  assert.ok(processed < numbers.sent.length * 1.5, `${processed} records were processed of ${numbers.sent.length}`);
 });
 
 test("a coordinator's death delays no record and moves no partition", async () => {
@@ -74,116 +196,4 @@ test("a coordinator's death delays no record and moves no partition", async () =
   const delays = seen.records.filter(({ atMs }) => atMs >= killedMs).map(({ value, atMs }) => Math.round(atMs - (numbers.atMs[value] ?? 0)));
   assert.ok(Math.max(...delays) < 1_000, `a record came ${Math.max(...delays)} ms after it was acknowledged`);
   await Promise.all(consumers.map((consumer) => consumer.close()));
-});
-
-test("a handler that blocks the event loop for longer than the session keeps its partitions; one that hangs for too long does not", async () => {
-  await using cluster = await TestCluster.start();
-  const quire = await cluster.connect();
-  const topic = await createTopic(quire, "orders", 1);
-  await topic.send("1");
-  let done = 0;
-  const block = (ms: number): void => {
-    const end = performance.now() + ms;
-    while (performance.now() < end);
-  };
-  const blocking = (): void => {
-    if (++done === 1) block(4_000);
-  };
-  const consumer = await topic.consume("g", blocking, { sessionTimeoutMs: 1_500 });
-  await until("the first is done", () => done > 0);
-  const before = ownersOf(await settled(quire, "g", 1));
-  await topic.send("2");
-  await until("it goes on", async () => (await quire.groups().describe("g")).partitions[0]?.committed === 2);
-  assert.deepEqual(ownersOf(await quire.groups().describe("g")), before);
-  assert.equal(done, 2, "nothing came twice");
-  await consumer.close();
-  await topic.send("3");
-  let hangs = false;
-  const hang = (): Promise<void> => {
-    hangs = true;
-    return new Promise(() => {});
-  };
-  const hanging = await topic.consume("g", hang, { progressTimeoutMs: 1_000 });
-  const rejected = assert.rejects(hanging.done, { reason: "DEADLINE" });
-  await until("it hangs", () => hangs);
-  const other = new Seen();
-  const next = await topic.consume("g", other.by("other"));
-  await rejected;
-  await until("another goes on", () => other.records.length > 0);
-  await next.close();
-});
-
-test("a static member that comes back takes over what it owned at once, and nobody else's partitions move", async () => {
-  await using cluster = await TestCluster.start();
-  const quire = await cluster.connect();
-  const topic = await createTopic(quire, "orders", 4);
-  const stay = await topic.consume("g", () => {}, { instance: "stay" });
-  const former = await topic.consume("g", () => {}, { instance: "goes" });
-  const fenced = assert.rejects(former.done, { reason: "MEMBER_FENCED" });
-  const before = await settled(quire, "g", 2);
-  const owned = (group: GroupDescription, { memberId }: Consumer): [string, string][] => [...ownersOf(group)].filter(([, owner]) => owner.startsWith(memberId));
-  const next = await topic.consume("g", () => {}, { instance: "goes" });
-  await fenced;
-  const after = await settled(quire, "g", 2);
-  assert.deepEqual(
-    owned(after, next).map(([place]) => place),
-    owned(before, former).map(([place]) => place),
-  );
-  assert.deepEqual(owned(after, stay), owned(before, stay));
-  await Promise.all([stay.close(), next.close()]);
-});
-
-test("a pattern takes in topics to come, and a topic that grows is followed", async () => {
-  await using cluster = await TestCluster.start();
-  const quire = await cluster.connect();
-  const first = await createTopic(quire, "orders.eu", 1);
-  const seen: string[] = [];
-  const consumer = await quire.consume<string>("g", { pattern: "orders.*" }, ({ value }, { topic }) => seen.push(`${topic} ${value}`));
-  await first.send("a");
-  const second = await createTopic(quire, "orders.us", 1);
-  await second.send("b");
-  await first.update({ partitions: 3 });
-  await first.send("c", { partition: 2 });
-  await until("all three are seen", () => seen.length === 3);
-  assert.deepEqual(seen.sort(), ["orders.eu a", "orders.eu c", "orders.us b"]);
-  await first.delete();
-  await second.send("d");
-  await until("the other goes on", () => seen.length === 4);
-  await consumer.close();
-});
-
-test("consumers and brokers are killed one after the other: every record is processed at least once, in order within its partition", async () => {
-  await using cluster = await TestCluster.start();
-  const quire = await cluster.connect();
-  const topic = await createTopic(quire, "orders", 4);
-  const numbers = new Numbers(topic, 4, 2);
-  const lines: WrittenLine[] = [];
-  const begin = (): ConsumerProcess => new ConsumerProcess(cluster.addresses, "orders", "g", (line) => lines.push(line));
-  const all: ConsumerProcess[] = [begin(), begin()];
-  try {
-    for (let round = 0; round < 3; round++) {
-      await sleep(3_000);
-      await all[all.length - 2]?.end("SIGKILL");
-      all.push(begin());
-      await cluster.kill(round + 1);
-      await sleep(1_500);
-      await cluster.broker(round + 1).start();
-    }
-    await numbers.stop();
-    await until("every record is processed", () => new Set(lines.map(({ value }) => value)).size >= numbers.sent.length, 60_000);
-  } finally {
-    await Promise.all(all.map((consumer) => consumer.end("SIGTERM")));
-  }
-  assert.deepEqual(
-    [...new Set(lines.map(({ value }) => Number(value)))].sort((a, b) => a - b),
-    numbers.sent,
-  );
-  const next = [0, 0, 0, 0];
-  for (const { partition, offset } of lines) {
-    const expected = next[partition] ?? 0;
-    // What comes again begins where somebody has committed; what is new is always the next one.
-    assert.ok(offset <= expected, `offset ${offset} of partition ${partition} came before offset ${expected}`);
-    if (offset === expected) next[partition] = expected + 1;
-  }
-  assert.ok(lines.length < numbers.sent.length * 1.5, `${lines.length} records were processed of ${numbers.sent.length}`);
 });

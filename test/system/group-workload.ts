@@ -1,11 +1,7 @@
 /** What tests of consumer groups with real brokers share: numbers that are sent all the time, and what became of them. */
-import { type ChildProcess, spawn } from "node:child_process";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type GroupDescription, type Quire, type ReceivedRecord, type Topic, text } from "../../src/client/index.js";
 import { until } from "./test-cluster.js";
-
-const MAIN = path.join(import.meta.dirname, "../../src/cli/main.js");
 
 export async function createTopic(quire: Quire, name: string, partitions: number): Promise<Topic<string>> {
   const topic = quire.topic<string>(name, { serializer: text });
@@ -16,6 +12,8 @@ export async function createTopic(quire: Quire, name: string, partitions: number
 /** Sends numbers to all partitions in turn, until it is stopped. */
 export class Numbers {
   readonly sent: number[] = [];
+  /** The same, where they are. */
+  readonly records: { readonly partition: number; readonly offset: number; readonly value: string }[] = [];
   /** When each was acknowledged. */
   readonly atMs: number[] = [];
   #stopped = false;
@@ -27,7 +25,9 @@ export class Numbers {
 
   async #run(topic: Topic<string>, partitions: number, pauseMs: number): Promise<void> {
     for (let number = 0; !this.#stopped; number++) {
-      await topic.send(String(number), { partition: number % partitions });
+      const value = String(number);
+      const { partition, offset } = await topic.send(value, { partition: number % partitions });
+      this.records.push({ partition, offset, value });
       this.sent.push(number);
       this.atMs.push(performance.now());
       await sleep(pauseMs);
@@ -81,34 +81,4 @@ export async function settled(quire: Quire, group: string, members: number): Pro
     return described.state === "stable" && described.members === members;
   });
   return described;
-}
-
-export interface WrittenLine {
-  readonly partition: number;
-  readonly offset: number;
-  readonly value: string;
-}
-
-/** `quire consume --group`, in a process of its own: what it writes counts as processed. */
-export class ConsumerProcess {
-  readonly #child: ChildProcess;
-  #rest = "";
-
-  /** @param told of each line that it writes */
-  constructor(brokers: readonly string[], topic: string, group: string, told: (line: WrittenLine) => void) {
-    const args = [MAIN, "consume", topic, "--group", group, "--json", "--brokers", brokers.join(",")];
-    this.#child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-    this.#child.stdout?.on("data", (chunk: Buffer) => {
-      const lines = (this.#rest + chunk.toString()).split("\n");
-      this.#rest = lines.pop() ?? "";
-      for (const line of lines) told(JSON.parse(line) as WrittenLine);
-    });
-  }
-
-  async end(signal: NodeJS.Signals): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = new Promise<void>((resolve) => this.#child.once("close", () => resolve()));
-    this.#child.kill(signal);
-    await gone;
-  }
 }
