@@ -2,6 +2,7 @@ import { brokerMutants } from "./broker.js";
 import { clientMutants } from "./client.js";
 import { clusterMutants } from "./cluster.js";
 import { consensusMutants } from "./consensus.js";
+import { groupMutants } from "./groups.js";
 import type { Mutant } from "./mutant.js";
 import { replicaMutants } from "./replica.js";
 import { storageMutants } from "./storage.js";
@@ -13,5 +14,6 @@ export const ALL_MUTANTS: readonly Mutant[] = [
   ...clusterMutants,
   ...brokerMutants,
   ...clientMutants,
+  ...groupMutants,
   ...consensusMutants,
 ];

@@ -16,7 +16,7 @@ export interface Edit {
   readonly replace: string;
 }
 
-export const PARTS = ["consensus", "storage", "replica", "cluster", "broker", "client"] as const;
+export const PARTS = ["consensus", "storage", "replica", "cluster", "broker", "client", "groups"] as const;
 export type Part = (typeof PARTS)[number];
 
 type EditList = readonly (readonly [file: string, find: string, replace: string])[];
