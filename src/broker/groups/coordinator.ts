@@ -1,6 +1,6 @@
 import type { ReplicaSetId } from "../../base/ids.js";
 import type { Clock, Logger, Timer } from "../../base/ports.js";
-import { metadataNotRead } from "../../base/refusals.js";
+import { leaderUnknown, metadataNotRead } from "../../base/refusals.js";
 import type { AssignmentStrategy, GroupInfo, GroupMemberInfo, GroupsAdmin, GroupsView } from "../../cluster/group-info.js";
 import type { ClusterView, TopicInfo } from "../../cluster/view.js";
 import { wants } from "./assignment-input.js";
@@ -44,6 +44,8 @@ const SESSIONS_LOOK_MS_MIN = 50;
 const TAKE_OVER_MS = 2_000;
 const HAND_OVER_MS_MAX = 2_000;
 const AT_A_TIME = 16;
+/** A controller that is not seen for so long is not just being elected. */
+const CUT_OFF_MS = 5_000;
 
 /** The groups that this broker coordinates: made when a member enters, or when the metadata says that they are its own. */
 export class Coordinator {
@@ -57,6 +59,8 @@ export class Coordinator {
   #timer: Timer | undefined;
   #timerDueMs = Number.POSITIVE_INFINITY;
   #takeOver: Timer | undefined;
+  #unseen: Timer | undefined;
+  #isCutOff = false;
   #closed = false;
 
   constructor(options: CoordinatorOptions) {
@@ -71,10 +75,11 @@ export class Coordinator {
     return this.#runners.get(name);
   }
 
-  /** @throws QuireError NOT_COORDINATOR, NOT_READY, SHUTTING_DOWN, INCONSISTENT_GROUP; all else is told to the stream */
+  /** @throws QuireError NOT_COORDINATOR, NOT_READY, LEADER_UNKNOWN, SHUTTING_DOWN, INCONSISTENT_GROUP; all else is told to the stream */
   enter({ group: name, member, strategy, holding }: Entry, stream: MemberStream): Membership {
     const { view, groups } = this.#options;
     if (!view.ready) throw metadataNotRead(view.self);
+    if (this.#isCutOff) throw leaderUnknown(view.self, "the cluster's metadata");
     if (this.#closed) throw notCoordinator(view, name, coordinatorOf(view, name, groups.group(name), view.self));
     const coordinator = coordinatorOf(view, name, this.#runners.get(name)?.group ?? groups.group(name));
     if (coordinator !== view.self) throw notCoordinator(view, name, coordinator);
@@ -96,6 +101,7 @@ export class Coordinator {
     for (const unwatch of this.#unwatch) unwatch();
     this.#timer?.cancel();
     this.#takeOver?.cancel();
+    this.#unseen?.cancel();
     const { view, clock, logger } = this.#options;
     const left = [...this.#runners.values()];
     const workers = Array.from({ length: Math.min(AT_A_TIME, left.length) }, async () => {
@@ -145,7 +151,7 @@ export class Coordinator {
     const names = [...this.#changed];
     this.#changed.clear();
     const { view, groups } = this.#options;
-    if (this.#closed || !view.ready) return;
+    if (this.#closed || !view.ready || this.#isCutOff) return;
     for (const name of names) {
       const runner = this.#runners.get(name);
       const group = groups.group(name);
@@ -158,7 +164,8 @@ export class Coordinator {
   #viewChanged(): void {
     const { view, groups } = this.#options;
     if (this.#closed) return;
-    if (!view.ready) return this.#rest();
+    this.#lookForController();
+    if (!view.ready || this.#isCutOff) return this.#rest();
     this.#topicsChanged();
     const ids = view
       .brokers()
@@ -173,9 +180,24 @@ export class Coordinator {
     this.#takeOverSoon();
   }
 
+  /** Who does not hear the controller does not hear who took its groups either, and its members would never know: they are sent to ask others. */
+  #lookForController(): void {
+    const { view, clock } = this.#options;
+    if (view.controller === undefined) {
+      this.#unseen ??= clock.after(CUT_OFF_MS, () => {
+        this.#isCutOff = true;
+        this.#rest();
+      });
+      return;
+    }
+    this.#unseen?.cancel();
+    this.#unseen = undefined;
+    this.#isCutOff = false;
+  }
+
   /**
-   * This broker's replica of the metadata is damaged, and read anew from nothing: that a group or a topic is not in it says nothing. Members go on with what they
-   * have, and come again; once all is read, they find the group as it was.
+   * Members go on with what they have, and come again; then they find the group as it was. So when this broker's replica of the metadata is damaged, and read anew
+   * from nothing: that a group or a topic is not in it says nothing.
    */
   #rest(): void {
     for (const runner of [...this.#runners.values()]) runner.end(undefined);

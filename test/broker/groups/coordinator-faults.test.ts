@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { QuireError } from "../../../src/base/errors.js";
+import { METADATA_REPLICA_SET, term } from "../../../src/base/ids.js";
 import { coordinatorOf } from "../../../src/broker/groups/coordinator-choice.js";
 import { Coordinators, type MemberOptions, TestMember } from "./coordinators.js";
 
@@ -36,8 +37,13 @@ test("two brokers that do not see each other do not take a group from each other
     await live(made, [a, b], 60_000);
     assert.ok(made.changes.length - before <= 1, `${made.changes.length - before} changes`);
     assert.deepEqual([...a.events, ...b.events], events);
+    const c = new TestMember(made, "c", { group });
+    if (made.views.get(other)?.controller === undefined) {
+      assert.throws(() => c.enter(other), { reason: "LEADER_UNKNOWN" });
+      continue;
+    }
     // Whoever comes there makes it the coordinator, and the others follow.
-    const c = new TestMember(made, "c", { group }).enter(other);
+    c.enter(other);
     await live(made, [a, b, c], 20_000);
     assert.deepEqual(
       [a, b, c].map(({ held, at }) => [held.size, at]),
@@ -111,5 +117,28 @@ test("who comes again and again, while the group cannot be taken over, is not si
     await made.clock.advance(900);
   }
   await live(made, [a, b], 1_000);
+  assert.deepEqual([made.owners("orders"), [...a.events, ...b.events]], [owners, events]);
+});
+
+test("a coordinator that does not see the controller for long sends its members elsewhere, and nothing moves", async () => {
+  const made = cluster();
+  const [a, b] = [join(made, "a"), join(made, "b")];
+  await live(made, [a, b], 500);
+  const [owners, events] = [made.owners("orders"), [...a.events, ...b.events]];
+  const view = made.views.get(a.at);
+  const controller = view?.controller ?? assert.fail("there is a controller");
+  const at = a.at;
+  if (controller === at)
+    view?.onOwnReplica({ replicaSetId: METADATA_REPLICA_SET, role: "follower", serving: false, term: term(100), leader: null, failure: undefined });
+  else view?.onLeaderships(controller, [{ replicaSetId: METADATA_REPLICA_SET, term: term(100), leads: false }], false);
+  await live(made, [a, b], 4_000);
+  assert.deepEqual([a.isConnected, b.isConnected], [true, true], "elections take a while");
+  await made.clock.advance(2_000);
+  assert.deepEqual([a.ended?.error?.reason, b.ended?.error?.reason], ["SHUTTING_DOWN", "SHUTTING_DOWN"]);
+  assert.throws(() => a.enter(at), { reason: "LEADER_UNKNOWN" });
+  for (let i = 0; i < 100; i++) made.elect();
+  await made.clock.advance(100);
+  for (const member of [a, b]) member.enter(at);
+  await live(made, [a, b], 20_000);
   assert.deepEqual([made.owners("orders"), [...a.events, ...b.events]], [owners, events]);
 });
