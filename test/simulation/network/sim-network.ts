@@ -182,6 +182,8 @@ export class SimNetwork implements ChannelNetwork, ServerNetwork {
     if (death === "power") {
       host.isOn = false;
       host.gone.push(...endpoints);
+      // Nobody answers for it any more: who asked gives up.
+      for (const answer of connecting) this.#medium.world.after(SYN_RETRY_MS_MAX, "connect given up", () => answer("connect ETIMEDOUT"));
     } else for (const answer of connecting) answer("read ECONNRESET");
     for (const endpoint of endpoints) endpoint.died(death);
   }
