@@ -82,6 +82,16 @@ test("a paused process answers when it goes on, connections included", async () 
   assert.equal(await lab.until(asked), "answer hello");
 });
 
+test("who waits for a paused process to accept a connection gives up when its machine loses power", async () => {
+  const lab = new Lab();
+  const echo = await lab.echo(echoing);
+  lab.server.process.pause();
+  const asked = echo.ask("hello");
+  await lab.pass(100);
+  lab.server.machine.losePower();
+  assert.match(await lab.until(asked), /^14 .*ETIMEDOUT/);
+});
+
 test("who waits for a paused process to accept a connection is told when it dies", async () => {
   const lab = new Lab();
   const echo = await lab.echo(echoing);

@@ -119,8 +119,12 @@ export class GroupsWatch {
 
   tell(subject: string, problem: ProgressProblem | undefined): void {
     if (problem === undefined) return;
-    const evidence = this.#recent.list().map(({ at, what }) => `${at.toFixed(1)} ${what}`);
-    this.#broken(new Violation({ ...problem, subject, evidence }));
+    this.#broken(new Violation({ ...problem, subject, evidence: this.recent() }));
+  }
+
+  /** What happened last, for reports. */
+  recent(): string[] {
+    return this.#recent.list().map(({ at, what }) => `${at.toFixed(1)} ${what}`);
   }
 
   /** A broker has one machine for all replicas of the metadata that it opens. */

@@ -69,6 +69,11 @@ export class Groups {
     return undefined;
   }
 
+  /** What happened last, for reports. */
+  recent(): string[] {
+    return this.#options.watch.recent();
+  }
+
   end(): void {
     this.#isOver = true;
     for (const client of this.clients) client.end();

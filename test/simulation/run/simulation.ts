@@ -153,10 +153,10 @@ export class Simulation {
     const { groups } = this;
     const isSettled = await this.until(() => groups.whyUnsettled() === undefined, CALM_MS);
     const mayBeStuck = (): boolean => !mustLive || this.observer.mayHaveHalted(this.#hosts());
-    if (!isSettled && !mayBeStuck()) throw this.#stuck(`consumer groups settle: ${groups.whyUnsettled()}`);
+    if (!isSettled && !mayBeStuck()) throw this.#stuck(`consumer groups settle: ${groups.whyUnsettled()}`, groups.recent());
     groups.end();
     const haveLeft = await this.until(() => groups.clients.every(({ isDone }) => isDone), CALM_MS);
-    if (!haveLeft && !mayBeStuck()) throw this.#stuck("all members of groups leave");
+    if (!haveLeft && !mayBeStuck()) throw this.#stuck("all members of groups leave", groups.recent());
   }
 
   /** Reading all logs may find damage that nobody met before: then that replica begins again, and so does this. */
@@ -185,13 +185,13 @@ export class Simulation {
     return this.brokers.flatMap(({ host }) => (host === undefined ? [] : [host]));
   }
 
-  #stuck(what: string): Violation {
+  #stuck(what: string, more: readonly string[] = []): Violation {
     return new Violation({
       invariant: "liveness",
       subject: what,
       expected: `within ${(CALM_MS * this.plan.pace) / 1_000} s after the last fault`,
       seen: "it did not happen",
-      evidence: [...this.observer.describe(this.#hosts()), ...this.world.trace.lines().slice(-20)],
+      evidence: [...this.observer.describe(this.#hosts()), ...this.world.trace.lines().slice(-20), ...more],
     });
   }
 
