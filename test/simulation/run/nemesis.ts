@@ -52,10 +52,12 @@ export class Nemesis {
     const { network, brokers, clients, world } = this.#simulation;
     world.note("nemesis", "all faults end");
     network.faults.calm();
+    // In a long run the load alone fills a disk, and what was set aside for an operator to look at; then that one makes room. One that was
+    // wiped is empty now, and will soon hold what the others hold.
+    const usedBytesMax = Math.max(...brokers.map(({ disk }) => disk.capacityBytes - disk.freeBytes));
     for (const { disk, machine, process } of brokers) {
       disk.heal();
-      // In a long run the load alone fills a disk, and what was set aside for an operator to look at; then that one makes room.
-      disk.capacityBytes += Math.max(0, ROOM_BYTES - disk.freeBytes);
+      disk.capacityBytes = Math.max(disk.capacityBytes, usedBytesMax + ROOM_BYTES);
       machine.setRate(1);
       process?.resume();
       process?.dieAfter(Number.POSITIVE_INFINITY);
