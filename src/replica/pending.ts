@@ -18,50 +18,47 @@ interface Read {
   readonly reject: (error: Error) => void;
 }
 
+interface Transfer {
+  readonly ended: (done: boolean) => void;
+}
+
+type Request = ProposalRequest | Read | Transfer;
+
 /** Requests between this replica's callers and the core, by the id the core answers with; each is answered once. */
 export class PendingRequests {
-  readonly #proposals = new Map<RequestId, ProposalRequest>();
-  readonly #reads = new Map<RequestId, Read>();
-  readonly #transfers = new Map<RequestId, (done: boolean) => void>();
+  /** One map for all kinds: ten thousand replicas have one each. */
+  readonly #requests = new Map<RequestId, Request>();
   /** Confirmed reads that wait for their index to be applied, in the order of confirmation. */
   readonly #unapplied: { index: LogIndex; read: Read }[] = [];
   #last: RequestId = 0;
 
   addProposal(request: ProposalRequest): RequestId {
-    this.#last += 1;
-    this.#proposals.set(this.#last, request);
-    return this.#last;
+    return this.#add(request);
   }
 
   addRead(read: Read): RequestId {
-    this.#last += 1;
-    this.#reads.set(this.#last, read);
-    return this.#last;
+    return this.#add(read);
   }
 
   addTransfer(ended: (done: boolean) => void): RequestId {
-    this.#last += 1;
-    this.#transfers.set(this.#last, ended);
-    return this.#last;
+    return this.#add({ ended });
   }
 
   takeProposal(id: RequestId): ProposalRequest | undefined {
-    const request = this.#proposals.get(id);
-    this.#proposals.delete(id);
-    return request;
+    const request = this.#take(id);
+    return request !== undefined && "recordCount" in request ? request : undefined;
   }
 
   readConfirmed(id: RequestId, index: LogIndex, applied: LogIndex): void {
-    const read = this.#reads.get(id);
-    this.#reads.delete(id);
-    if (read === undefined) return;
+    const read = this.#take(id);
+    if (read === undefined || !("resolve" in read)) return;
     if (index <= applied) read.resolve(index);
     else this.#unapplied.push({ index, read });
   }
 
   readFailed(id: RequestId, why: Error): void {
-    this.#reads.get(id)?.reject(why);
-    this.#reads.delete(id);
+    const read = this.#take(id);
+    if (read !== undefined && "reject" in read) read.reject(why);
   }
 
   applied(index: LogIndex): void {
@@ -72,22 +69,32 @@ export class PendingRequests {
   }
 
   transferEnded(id: RequestId, done: boolean): void {
-    this.#transfers.get(id)?.(done);
-    this.#transfers.delete(id);
+    const transfer = this.#take(id);
+    if (transfer !== undefined && "ended" in transfer) transfer.ended(done);
   }
 
   /** The replica ends: nothing here was appended. */
   endAll(why: Error): void {
-    const proposals = [...this.#proposals.values()];
-    const reads = [...this.#reads.values(), ...this.#unapplied.map(({ read }) => read)];
-    const transfers = [...this.#transfers.values()];
-    this.#proposals.clear();
-    this.#reads.clear();
-    this.#transfers.clear();
+    const requests = [...this.#requests.values(), ...this.#unapplied.map(({ read }) => read)];
+    this.#requests.clear();
     this.#unapplied.length = 0;
-    for (const request of proposals) request.done(why);
-    for (const read of reads) read.reject(why);
-    for (const ended of transfers) ended(false);
+    for (const request of requests) {
+      if ("recordCount" in request) request.done(why);
+      else if ("reject" in request) request.reject(why);
+      else request.ended(false);
+    }
+  }
+
+  #add(request: Request): RequestId {
+    this.#last += 1;
+    this.#requests.set(this.#last, request);
+    return this.#last;
+  }
+
+  #take(id: RequestId): Request | undefined {
+    const request = this.#requests.get(id);
+    this.#requests.delete(id);
+    return request;
   }
 }
 

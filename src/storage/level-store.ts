@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import { Level } from "level";
 import { QuireError } from "../base/errors.js";
 import { type LogIndex, type ReplicaSetId, term } from "../base/ids.js";
+import { MIB } from "../base/limits.js";
 import type { HardState } from "../consensus/types.js";
 import type { ReplicaRecord, ReplicaStore, Snapshot } from "./replica-store.js";
 
@@ -23,11 +24,14 @@ const keys = {
 /** Greater than every key that begins with what comes before it. */
 const END = "\uffff";
 
+/** Of what is not yet in a table, and of tables in memory: what is kept here is small, and read once. LevelDB's own defaults are 4 and 8 MiB. */
+const BUFFER_BYTES = MIB;
+
 const NO_HARD_STATE: HardState = { term: term(0), votedFor: null };
 
 /** `OpenStore` on a real disk. */
 export async function openLevelStore(folder: string): Promise<LevelStore> {
-  const level = new Level<string, Buffer>(folder, { keyEncoding: "utf8", valueEncoding: "buffer" });
+  const level = new Level<string, Buffer>(folder, { keyEncoding: "utf8", valueEncoding: "buffer", writeBufferSize: BUFFER_BYTES, cacheSize: BUFFER_BYTES });
   try {
     await level.open();
   } catch (error) {
