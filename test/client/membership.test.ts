@@ -104,6 +104,16 @@ test("an instance that is begun elsewhere ends the consumer with MEMBER_FENCED, 
   await next.close();
 });
 
+test("an instance that was silent for too long enters anew, as long as nobody came in its place", async (context) => {
+  const { cluster, quire } = await withTopic(context);
+  const consumer = await quire.topic("t").consume("g", () => {}, { instance: "i-1" });
+  await until(() => consumer.assignment().length === 1, "it owns the partition");
+  cluster.groups.fence("g", consumer.memberId);
+  await until(() => cluster.groups.entered.length === 2 && consumer.assignment().length === 1, "it owns it again");
+  await consumer.close();
+  await consumer.done;
+});
+
 test("what the group refuses is told by name; a refusal for the moment is tried again", async (context) => {
   const { cluster, quire } = await withTopic(context);
   const topic = quire.topic("t");

@@ -252,7 +252,7 @@ export class FakeGroups {
     for (const [memberId, other] of members) {
       if (enter.instanceId === "" || other.enter.instanceId !== enter.instanceId || memberId === enter.memberId) continue;
       this.#remove(enter.group, memberId);
-      this.#refuse(other.call, new QuireError("MEMBER_FENCED", `instance ${enter.instanceId} was taken over`));
+      this.#refuse(other.call, new QuireError("MEMBER_FENCED", `instance ${enter.instanceId} was taken over`, { details: { successor: enter.memberId } }));
     }
     const known = members.get(enter.memberId);
     clearTimeout(known?.expiry);

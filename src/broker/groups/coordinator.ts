@@ -75,7 +75,7 @@ export class Coordinator {
     return this.#runners.get(name);
   }
 
-  /** @throws QuireError NOT_COORDINATOR, NOT_READY, LEADER_UNKNOWN, SHUTTING_DOWN, INCONSISTENT_GROUP; all else is told to the stream */
+  /** @throws QuireError NOT_COORDINATOR, NOT_READY, LEADER_UNKNOWN, SHUTTING_DOWN, INCONSISTENT_GROUP, MEMBER_FENCED; all else is told to the stream */
   enter({ group: name, member, strategy, holding }: Entry, stream: MemberStream): Membership {
     const { view, groups } = this.#options;
     if (!view.ready) throw metadataNotRead(view.self);

@@ -6,7 +6,7 @@ import type { ClusterView } from "../../cluster/view.js";
 import { assign, type Target } from "./assignment.js";
 import { assignmentInput } from "./assignment-input.js";
 import { Debounce } from "./debounce.js";
-import { isNewer, isSameMember } from "./group-compare.js";
+import { isNewer, isOthers, isSameMember, successorOf } from "./group-compare.js";
 import { MemberSession, type MemberStream } from "./member-session.js";
 import { planChange } from "./plan-change.js";
 import { fenced, inconsistentStrategy, notCoordinator, replaced } from "./refusals.js";
@@ -95,10 +95,13 @@ export class GroupRunner {
     return this.#sessions.get(memberId);
   }
 
-  /** @throws QuireError INCONSISTENT_GROUP; what becomes of it else, the stream is told */
+  /** @throws QuireError INCONSISTENT_GROUP, MEMBER_FENCED; what becomes of it else, the stream is told */
   enter(member: GroupMemberInfo, strategy: AssignmentStrategy | undefined, stream: MemberStream, holding: readonly ReplicaSetId[]): void {
     const isBegun = (this.#group?.members.size ?? 0) > 0 || this.#entering.size > 0;
     if (strategy !== undefined && isBegun && strategy !== this.#strategy) throw inconsistentStrategy(this.name, strategy, this.#strategy);
+    const successor = successorOf(this.#group, member);
+    // One that was replaced while it was away does not know it yet. Whoever begins an instance anew holds nothing.
+    if (successor !== undefined && holding.length > 0) throw fenced(this.name, member.memberId, successor);
     if (strategy !== undefined) this.#strategy = strategy;
     this.#entering.get(member.memberId)?.stream.end(replaced(member.memberId));
     this.#entering.set(member.memberId, { member, stream, holding });
@@ -327,11 +330,11 @@ export class GroupRunner {
   #adopt(group: GroupInfo | undefined): void {
     const before = this.#group;
     this.#group = group;
-    if (group !== undefined && this.#isOthers(group, before)) return this.end(group.coordinator);
+    if (group !== undefined && isOthers(group, before, this.#parts.view)) return this.end(group.coordinator);
     if (group !== undefined && group.members.size > 0) this.#strategy = group.strategy;
     for (const [memberId, session] of this.#sessions) {
       if (group?.members.has(memberId) === true) continue;
-      session.stream?.end(session.hasLeft ? undefined : fenced(this.name, memberId));
+      session.stream?.end(session.hasLeft ? undefined : fenced(this.name, memberId, successorOf(group, before?.members.get(memberId))));
       this.#sessions.delete(memberId);
     }
     const joined = [...(group?.members.values() ?? [])].some((member) => before?.members.get(member.memberId) !== member);
@@ -342,15 +345,6 @@ export class GroupRunner {
     this.#keepSessions();
     this.#admitKnown();
     this.#tellAll();
-  }
-
-  /**
-   * Until this broker has taken over, the group is another one's: if that one lives it is the one to ask. Whoever took it since may live although this broker does
-   * not see it: two that take a group from each other would do so for ever.
-   */
-  #isOthers({ coordinator }: GroupInfo, before: GroupInfo | undefined): boolean {
-    const { view } = this.#parts;
-    return coordinator !== view.self && (view.isAlive(coordinator) || (before !== undefined && before.coordinator !== coordinator));
   }
 
   /** Members that are not here (yet) have their session timeout to come. */

@@ -14,11 +14,12 @@ export function notCoordinator(view: ClusterView, group: string, coordinator: No
   });
 }
 
-export const fenced = (group: string, memberId: string): QuireError =>
+/** @param successor who came with its instance id; without one it was silent for too long, and may come again */
+export const fenced = (group: string, memberId: string, successor: string | undefined): QuireError =>
   new QuireError(
     "MEMBER_FENCED",
-    `${memberId} is no member of group ${group} any more: it was silent for longer than its session timeout, or another one came with its instance id`,
-    { details: { group, memberId } },
+    `${memberId} is no member of group ${group} any more: ${successor === undefined ? "it was silent for longer than its session timeout" : `${successor} came with its instance id`}`,
+    { details: { group, memberId, ...(successor !== undefined && { successor }) } },
   );
 
 export const replaced = (memberId: string): QuireError =>

@@ -206,7 +206,7 @@ export class Membership {
       this.#redirects += 1;
       if (this.#redirects <= REDIRECTS_AT_ONCE) return;
       this.#failures += 1;
-    } else if (error.reason === "MEMBER_FENCED" && this.#plan.instanceId === "") {
+    } else if (error.reason === "MEMBER_FENCED" && error.details["successor"] === undefined) {
       this.#holding = [];
       this.#told = [];
       this.#failures += 1;

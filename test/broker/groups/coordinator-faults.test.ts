@@ -142,3 +142,17 @@ test("a coordinator that does not see the controller for long sends its members 
   await live(made, [a, b], 20_000);
   assert.deepEqual([made.owners("orders"), [...a.events, ...b.events]], [owners, events]);
 });
+
+test("one that was replaced by instance id while it was away does not replace its successor", async () => {
+  const made = cluster();
+  const a = join(made, "a", { instanceId: "i" });
+  await live(made, [a], 500);
+  a.cut();
+  const next = new TestMember(made, "a2", { instanceId: "i" }).enter(a.at);
+  await live(made, [next], 500);
+  assert.throws(() => a.enter(), { reason: "MEMBER_FENCED", details: { group: "billing", memberId: "a", successor: "a2" } });
+  await live(made, [next], 500);
+  assert.deepEqual([next.held.size, next.ended], [6, undefined]);
+  await made.clock.advance(20_000);
+  assert.equal(next.ended?.error?.details["successor"], undefined, "it was silent, and may come again");
+});
