@@ -34,7 +34,7 @@ export function summaryOf({ seeds, violations, tally, realMs }: Total): string {
   const pace = realMs === undefined ? "" : ` in ${figure(realMs / 1_000)} s`;
   return (
     `${figure(seeds)} seeds, ${hours.toFixed(2)} simulated hours${pace}, ${figure(tally.events)} events, ${figure(tally.elections)} elections, ` +
-    `${figure(injected)} faults (${byKind}), ${figure(tally.acknowledged)} acknowledgements checked, ${figure(tally.read)} records read, ${figure(tally.halted)} halted in doubt, ${figure(violations)} violations`
+    `${figure(injected)} faults (${byKind}), ${figure(tally.acknowledged)} acknowledgements checked, ${figure(tally.read)} records read, ${figure(tally.handled)} handled in groups with ${figure(tally.commits)} commits, ${figure(tally.halted)} halted in doubt, ${figure(violations)} violations`
   );
 }
 

@@ -179,7 +179,7 @@ function ruleBroken(
   lines: readonly ProgressLine[],
 ): ProgressProblem | undefined {
   const own = lines.filter((line) => line.group === group);
-  if (before === undefined || after === undefined || own.some(({ kind }) => kind === "forget" || kind === "claim")) return undefined;
+  if (before === undefined || after === undefined || own.some(({ kind }) => kind === "forget")) return undefined;
   const told = { expected: `group ${group} ${show(before)}, or later`, seen: show(after) };
   const newest = Math.max(before.generation, ...own.map(({ generation }) => generation));
   if (after.generation < newest) return { invariant: "a stale generation commits nothing", ...told };

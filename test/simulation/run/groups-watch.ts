@@ -37,8 +37,9 @@ const RECENT_MAX = 40;
 export class GroupsWatch {
   readonly beliefs = new GroupBeliefs((what) => this.note(what));
   readonly ownership: GroupOwnership;
-  /** Commits that were applied. */
+  /** Commits that were applied, and records that were handled. */
   commits = 0;
+  handled = 0;
   readonly #partitions = new Map<ReplicaSetId, Watched>();
   readonly #rules = new Map<string, WorkRules>();
   /** By `topic/partition`; names outlive topics, and none is used again in a run. */
@@ -71,6 +72,7 @@ export class GroupsWatch {
 
   /** A member has processed records of a partition up to an offset. */
   processed(past: Past): void {
+    this.handled += 1;
     const same = this.#past.findIndex(
       ({ memberId, generation, topic, partition }) =>
         memberId === past.memberId && generation === past.generation && topic === past.topic && partition === past.partition,

@@ -31,6 +31,7 @@ const TRY_MS = 200;
 
 export class Groups {
   readonly clients: readonly SimClient[];
+  readonly watch: GroupsWatch;
   readonly #options: GroupsOptions;
   readonly #members: readonly SimClient[];
   /** Names of groups whose members shall be away. */
@@ -41,6 +42,7 @@ export class Groups {
   constructor(options: GroupsOptions) {
     this.#options = options;
     const { plans, watch } = options;
+    this.watch = watch;
     for (const { name, commit, from } of plans) watch.plan({ group: name, commit, from });
     this.#members = plans.flatMap((group) => group.members.map((_, at) => this.#member(group, at)));
     const others = plans.flatMap((group) => [
@@ -71,7 +73,7 @@ export class Groups {
 
   /** What happened last, for reports. */
   recent(): string[] {
-    return this.#options.watch.recent();
+    return this.watch.recent();
   }
 
   end(): void {
@@ -112,6 +114,7 @@ export class Groups {
     while (life.isOn()) {
       await life.pause(chance.between(0, 2 * group.operatedMs));
       if (!life.isOn()) return;
+      if (!this.#isCalm && chance.oneIn(2)) this.#freeze(group, chance);
       const isForced = chance.oneIn(3);
       if (!isForced) this.#away.add(group.name);
       const until = life.process.clock.monotonicMs() + chance.between(0, 20_000) * pace;
@@ -122,6 +125,16 @@ export class Groups {
       }
       this.#away.delete(group.name);
     }
+  }
+
+  /** A member's machine stands still, perhaps for longer than its session; then it goes on as if nothing had been. */
+  #freeze(group: GroupPlan, chance: Chance): void {
+    const { world, pace } = this.#options;
+    const member = chance.pick(this.#members.filter(({ name }) => name.startsWith(`${group.name}-`)));
+    const process = member?.process;
+    if (process === undefined || process.isPaused) return;
+    process.pause();
+    world.after(chance.between(100, 15_000) * pace, "resume", () => process.resume());
   }
 
   /** Moves or forgets the group, if it has no members; what was acknowledged must have been done. */

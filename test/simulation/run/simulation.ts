@@ -90,6 +90,8 @@ export class Simulation {
     tally.events = world.events;
     tally.simulatedMs = world.nowMs;
     tally.elections = this.observer.elections;
+    tally.handled = this.groups.watch.handled;
+    tally.commits = this.groups.watch.commits;
     return { hash: world.trace.hash, tally, violation, lines: world.trace.lines() };
   }
 
