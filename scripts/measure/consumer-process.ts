@@ -12,6 +12,10 @@ const tell = (kind: "processed" | "committed", partition: number, offset: number
   writeSync(1, `${kind} ${Number(process.hrtime.bigint() / 1_000n) / 1_000} ${partition} ${offset} ${value}\n`);
 };
 
+// From the beginning on: whoever is asked to end while it begins ends well, too.
+const ending = new AbortController();
+process.once("SIGTERM", () => ending.abort());
+
 const quire = await connect({ brokers: brokers.split(",") });
 const isManual = how === "manual";
 const consumer = await quire.topic<string>(name, { serializer: text }).consume(
@@ -25,8 +29,7 @@ const consumer = await quire.topic<string>(name, { serializer: text }).consume(
       () => {},
     );
   },
-  { commit: isManual ? "manual" : "after", sessionTimeoutMs: Number(sessionMs) },
+  { commit: isManual ? "manual" : "after", sessionTimeoutMs: Number(sessionMs), signal: ending.signal },
 );
-process.once("SIGTERM", () => void consumer.close());
 await consumer.done;
 await quire.close();
