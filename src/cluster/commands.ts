@@ -39,8 +39,8 @@ export type Command =
   | { readonly kind: "init-producer"; readonly name: string }
   /** A step of a consumer group; refused when the group is at another version by now. */
   | { readonly kind: "change-group"; readonly change: GroupChange }
-  /** Refused while it has members, or when `version` is given and is not its version by now. */
-  | { readonly kind: "delete-group"; readonly name: string; readonly version?: number };
+  /** Refused while it has members, or when `expectedVersion` is given and is not its version by now. */
+  | { readonly kind: "delete-group"; readonly name: string; readonly expectedVersion?: number };
 
 const VERSION = 1;
 const KINDS: Readonly<Record<Command["kind"], true>> = {
@@ -54,7 +54,8 @@ const KINDS: Readonly<Record<Command["kind"], true>> = {
   "delete-group": true,
 };
 
-export const encodeCommand = (command: Command): Buffer => Buffer.from(JSON.stringify({ version: VERSION, ...command }));
+/** `version` is the format's: a command with a field of that name would stop every broker, so the type refuses it. */
+export const encodeCommand = (command: Command & { readonly version?: never }): Buffer => Buffer.from(JSON.stringify({ ...command, version: VERSION }));
 
 /**
  * A command this broker does not know was written by a newer one. It may not be skipped, since the states would differ

@@ -171,7 +171,7 @@ export class Controller implements ClusterAdmin, GroupsAdmin {
   async deleteGroup(name: string, version?: number): Promise<void> {
     const metadata = this.#leading();
     checkGroupName(name);
-    await this.#propose(metadata, { kind: "delete-group", name, ...(version !== undefined && { version }) });
+    await this.#propose(metadata, { kind: "delete-group", name, ...(version !== undefined && { expectedVersion: version }) });
     this.#options.logger.info({ group: name }, "consumer group deleted");
   }
 

@@ -152,7 +152,7 @@ export class MetadataState {
         return { result: group, change: { ...NOTHING, groups: [group.name] } };
       }
       case "delete-group":
-        this.#tables.groups.delete(command.name, command.version);
+        this.#tables.groups.delete(command.name, command.expectedVersion);
         return { result: undefined, change: { ...NOTHING, groups: [command.name] } };
       default:
         return unreachable(command);

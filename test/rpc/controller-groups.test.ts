@@ -25,7 +25,7 @@ async function startPair(context: TestContext) {
     registerBroker: (): never => assert.fail("nobody registers"),
     changeGroup: async (step: GroupChange) => state.apply({ kind: "change-group", change: step }).result as GroupInfo,
     deleteGroup: async (name: string, version?: number) => {
-      state.apply({ kind: "delete-group", name, ...(version !== undefined && { version }) });
+      state.apply({ kind: "delete-group", name, ...(version !== undefined && { expectedVersion: version }) });
     },
   };
   const server = new WideServer(peerServerOptions);

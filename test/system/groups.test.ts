@@ -135,3 +135,25 @@ test("a group's offsets are committed by its owners, seen anywhere, moved while 
     stubs.close();
   }
 });
+
+test("a group that nobody uses is forgotten with its offsets, and the brokers go on", { timeout: 120_000 }, async () => {
+  await using cluster = await TestCluster.start({ flags: ["--groups-expire-ms", "2s"] });
+  const quire = await cluster.connect();
+  const orders = quire.topic<number>("orders");
+  await orders.create({ partitions: 1, replicas: 3 });
+  await orders.send(1);
+  let times = 0;
+  const consume = () => orders.consume("billing", () => (times += 1));
+  const first = await consume();
+  await until("it is processed", () => times === 1);
+  await first.close();
+  await until("nobody knows the group", async () => (await quire.groups().list()).length === 0);
+  await orders.send(2);
+  const second = await consume();
+  await until("the group begins anew", () => times === 3);
+  assert.deepEqual(
+    cluster.brokers.flatMap(({ nodeId }) => cluster.logOf(nodeId).filter(({ level }) => level === "error")),
+    [],
+  );
+  await second.close();
+});
