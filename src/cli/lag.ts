@@ -29,8 +29,12 @@ export function catchUpMs({ lag, recordsPerSecond, owner }: Lag): number | undef
   return recordsPerSecond <= 0 || owner === undefined ? Number.POSITIVE_INFINITY : (lag / recordsPerSecond) * 1_000;
 }
 
-/** Records wait, and the owner processes none. */
-export const isStuck = (partition: Lag): boolean => partition.owner !== undefined && catchUpMs(partition) === Number.POSITIVE_INFINITY;
+/** As long as the rate looks back: a record that has waited less may be in its handler's hands. */
+const STUCK_MS = 30_000;
+
+/** Records have waited for so long, and the owner processes none. */
+export const isStuck = (partition: Lag): boolean =>
+  partition.owner !== undefined && catchUpMs(partition) === Number.POSITIVE_INFINITY && (partition.lagMs ?? 0) >= STUCK_MS;
 
 /** What to read in the column of that name. */
 export function catchUp(partition: Lag): string {
@@ -38,5 +42,6 @@ export function catchUp(partition: Lag): string {
   if (ms === undefined) return "?";
   if (ms === 0) return "-";
   if (ms !== Number.POSITIVE_INFINITY) return about(ms);
-  return partition.owner === undefined ? "no owner" : "stuck";
+  if (partition.owner === undefined) return "no owner";
+  return isStuck(partition) ? "stuck" : "?";
 }

@@ -92,7 +92,8 @@ function troubles({ partitions: list, memberList }: GroupDescription): string[] 
     const where = stuck
       .filter((partition) => partition.owner === owner)
       .map(({ topic, partition, committed }) => `${topic}/${partition} at ${committed ?? "its start"}`);
-    return `Stuck: ${name} has committed nothing for half a minute in ${where.slice(0, 5).join(", ")}${where.length > 5 ? " and others" : ""}.`;
+    // Of a member that has just begun it cannot be said that it did nothing for so long.
+    return `Stuck: nothing was committed for half a minute in ${where.slice(0, 5).join(", ")}${where.length > 5 ? " and others" : ""}; the owner is ${name}.`;
   });
   const asked = unknown.map(({ topic, partition, error }) => `Not known of ${topic}/${partition}: ${error?.message}`);
   return [...owners, ...asked.slice(0, 10)];
