@@ -142,15 +142,35 @@ test("a member that handles a record again in one generation is told, unless it 
   assert.equal(scene.begins(second, 0), undefined);
 });
 
-test("with commits before, no record is handled twice, unless the offset was moved or the group began anew", () => {
+test("with commits before, no record is handled that is not committed, and none twice, unless the offset was moved or the group began anew", () => {
   const scene = new Scene({ commit: "before" });
-  scene.commits(1, 5);
   const a = scene.claims("a", 1);
-  scene.handles(a, 5, 7);
-  a.isOver = true;
+  assert.equal(scene.begins(a, 0), "what is committed before is handled afterwards");
+  scene.commits(1, 7);
+  scene.handles(a, 0, 7);
+  assert.equal(scene.begins(a, 7), "what is committed before is handled afterwards");
   const b = scene.claims("b", 2);
-  assert.equal(scene.begins(b, 5), "what is committed before is handled at most once");
-  scene.resets(3, 5);
-  assert.equal(scene.begins(scene.claims("c", 4), 5), undefined);
-  assert.equal(scene.begins(scene.claims("d", 9, 8), 0), undefined);
+  scene.commits(2, 20);
+  assert.equal(scene.begins(b, 7), undefined);
+  const c = scene.claims("c", 3);
+  scene.commits(3, 30);
+  assert.equal(scene.begins(c, 20), undefined);
+  assert.equal(scene.begins({ ...c }, 20), "a member that keeps a partition handles each record once");
+  scene.resets(4, 5);
+  const d = scene.claims("d", 5);
+  scene.commits(5, 10);
+  assert.equal(scene.begins(d, 5), undefined);
+  const e = scene.claims("e", 9, 8);
+  scene.commits(9, 10);
+  assert.equal(scene.begins(e, 0), undefined);
+});
+
+test("with commits before, what a former owner has begun is not handled by the next one", () => {
+  const scene = new Scene({ commit: "before" });
+  const a = scene.claims("a", 1);
+  scene.commits(1, 4);
+  const b = scene.claims("b", 2);
+  scene.commits(2, 8);
+  assert.equal(scene.begins(b, 4), undefined);
+  assert.equal(scene.begins(a, 4), "what is committed before is handled at most once");
 });

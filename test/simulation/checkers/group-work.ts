@@ -50,7 +50,7 @@ export class GroupWork {
     const worked = this.#worked.findLast((each) => each.tenure === tenure);
     const problem = worked === undefined ? this.#first(tenure, offset) : this.#next(worked, offset, attempt);
     if (problem !== undefined) return problem;
-    const again = attempt === 1 ? this.#again(tenure, offset) : undefined;
+    const again = attempt === 1 ? (this.#again(tenure, offset) ?? this.#ahead(tenure, offset)) : undefined;
     if (again !== undefined) return again;
     this.#begun.set(offset, Math.max(generation, this.#begun.get(offset) ?? 0));
     if (worked === undefined) this.#worked.push({ tenure, first: offset, last: offset, attempt });
@@ -110,6 +110,15 @@ export class GroupWork {
       expected,
       seen: `${tenure.memberId} handles offset ${offset}, attempt ${attempt}`,
     };
+  }
+
+  /** What goes first has gone first. */
+  #ahead({ memberId, generation }: Tenure, offset: number): ProgressProblem | undefined {
+    const { group, commit } = this.#rules;
+    const to = this.#progress.rangeOf(group, generation)?.to ?? 0;
+    if (commit !== "before" || to > offset) return undefined;
+    const expected = `offset ${offset} committed in generation ${generation}`;
+    return { invariant: "what is committed before is handled afterwards", expected, seen: `${memberId} handles it, and ${to} is committed` };
   }
 
   /** Duplicates that no delivery promise allows. */
