@@ -114,6 +114,8 @@ test("a group that was deleted may begin anew, and what it was owned by before i
     ownership.applied(4, new Map([["billing", again]]), () => true, changeOf(0)),
     undefined,
   );
+  assert.equal(ownership.problemOfForgotten("billing", 1), undefined);
+  assert.equal(ownership.problemOfForgotten("billing", 2)?.invariant, "only progress of groups that are gone is forgotten");
   assert.equal(ownership.ownerOf("billing", P[0] as ReplicaSetId, 1), "a");
   assert.equal(ownership.membersAt("billing", 1), 2);
 });

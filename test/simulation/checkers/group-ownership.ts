@@ -50,6 +50,18 @@ export class GroupOwnership {
     return this.#named.get(group)?.membersAt.get(generation);
   }
 
+  /** A partition forgets what it knows of a group, of this generation at the most. */
+  problemOfForgotten(group: string, generation: number): ProgressProblem | undefined {
+    const known = this.get(group);
+    if (known === undefined || known.begunAfter >= generation) return undefined;
+    return broken(
+      "only progress of groups that are gone is forgotten",
+      `kept in generation ${generation}`,
+      `forgotten, with ${known.members.size} members`,
+      group,
+    );
+  }
+
   /** A replica of the metadata has applied an entry. `exists`: whether a partition has a replica set now. */
   applied(index: number, groups: Groups, exists: (id: ReplicaSetId) => boolean, command?: Command): ProgressProblem | undefined {
     if (index <= this.#index) return this.#compare(index, groups, command?.kind === "change-group" ? [command.change.group] : []);

@@ -21,6 +21,11 @@ export const groupMutants: readonly Mutant[] = [
     "known = { committedMs: 0, ...known, generation, offset: known?.offset };",
   ]),
   mutant("progress is forgotten by a snapshot", ["broker/partition-state.js", "if (this.progress.size > 0)", "if (false)"]),
+  mutant("progress of a group that is there is forgotten", [
+    "broker/progress.js",
+    "generation <= (info?.begunAfter ?? groups.newestGeneration)",
+    "generation <= groups.newestGeneration",
+  ]),
   mutant("two brokers coordinate without comparing versions", ["cluster/group-change.js", "if (change.version !== version)", "if (false)"]),
   mutant("a partition is released before its owner has given it back", [
     "broker/groups/group-runner.js",

@@ -198,6 +198,7 @@ export class GroupsWatch {
       this.commits += 1;
       this.tell(subject, this.workOf(line.group, id)?.committed(taken));
     }
+    if (line.kind === "forget") this.tell(subject, this.ownership.problemOfForgotten(line.group, before?.generation ?? 0));
     if (line.kind !== "reset") return;
     const members = this.ownership.membersAt(line.group, line.generation);
     if (members === 0) return;

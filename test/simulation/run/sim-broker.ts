@@ -141,6 +141,8 @@ function configOf({ nodeId, founders, racks, pace }: SimBrokerOptions): Config {
       "retention-check-ms": `${1_000 * pace}`,
       // Long beyond any retry, so that nobody is forgotten who may come back; time is told often.
       "producers-expire-ms": `${600_000 * pace}`,
+      // Groups whose members were all away for a while begin anew.
+      "groups-expire-ms": `${15_000 * pace}`,
       "disk-reserve-bytes": "1MiB",
     },
   });
