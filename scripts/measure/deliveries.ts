@@ -33,6 +33,8 @@ export interface Judgement {
 }
 
 const TOLD_MAX = 20;
+/** Who was paused knows after so long, the pause itself included, that others are at work. */
+const LATE_MS = 10_000;
 
 export function judge(acknowledged: readonly PlacedRecord[], deeds: readonly Deed[], blows: readonly Blow[]): Judgement {
   return new Judge(acknowledged, blows).judge([...deeds].sort((a, b) => a.atMs - b.atMs));
@@ -93,8 +95,9 @@ class Judge {
   /** Allowed are: what a consumer did and had not committed when it was struck, and what one that was paused still does until it hears that others are at work. */
   #repeated(first: Deed, deed: Deed): void {
     const place = placeOf(deed);
-    const late = this.#blowOf(deed.who, Number.NEGATIVE_INFINITY, deed.atMs);
-    const blow = late ?? this.#blowOf(first.who, first.atMs, deed.atMs);
+    const late = this.#blowOf(deed.who, deed.atMs - LATE_MS, deed.atMs);
+    // One that was paused may even be ahead of those who took over, for a moment.
+    const blow = late ?? this.#blowOf(first.who, first.atMs, deed.atMs) ?? this.#blowOf(first.who, first.atMs - LATE_MS, first.atMs);
     if (blow === undefined)
       return this.#say(
         `${deed.who} got ${place} again at ${deed.atMs.toFixed(0)}, though ${first.who}, which had done it at ${first.atMs.toFixed(0)}, was well`,
