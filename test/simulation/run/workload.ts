@@ -92,11 +92,11 @@ const VALUE_BYTES_MAX = 48;
 export const recordsOf = (batch: ReceivedBatch<Uint8Array>): { offset: number; value: string; digest: number }[] =>
   [...batch].map((record) => {
     const body = record.valueBytes ?? Buffer.alloc(0);
-    return { offset: record.offset, value: valueOf(body), digest: digestOf(record.key ?? "", body) };
+    return { offset: record.offset, value: valueIn(body), digest: digestOf(record.key ?? "", body) };
   });
 
 /** A record may be long, and is read many times: unless it looks like none of ours, its beginning tells. */
-function valueOf(body: Buffer): string {
+function valueIn(body: Buffer): string {
   const head = body.toString("latin1", 0, VALUE_BYTES_MAX);
   const isWhole = body.length <= VALUE_BYTES_MAX || head.endsWith(".");
   return (isWhole ? head : body.toString("latin1")).replace(/\.+$/, "");
