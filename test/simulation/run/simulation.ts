@@ -153,7 +153,8 @@ export class Simulation {
   /** All groups work off what there is, each partition in one member's hands; then all members leave. */
   async #settleGroups(mustLive: boolean): Promise<void> {
     const { groups } = this;
-    const isSettled = await this.until(() => groups.whyUnsettled() === undefined, CALM_MS);
+    // What has halted for good need not be waited for as long as what must come.
+    const isSettled = await this.until(() => groups.whyUnsettled() === undefined, mustLive ? CALM_MS : CALM_MS / 4);
     const mayBeStuck = (): boolean => !mustLive || this.observer.mayHaveHalted(this.#hosts());
     if (!isSettled && !mayBeStuck()) throw this.#stuck(`consumer groups settle: ${groups.whyUnsettled()}`, groups.recent());
     groups.end();
