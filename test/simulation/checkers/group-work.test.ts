@@ -97,6 +97,13 @@ test("a record left out, handled twice in a row, or out of order is told; a furt
   scene.trimmedBefore = 50;
   assert.equal(scene.begins(a, 50), undefined);
   assert.equal(scene.begins(a, 50, 3), inOrder);
+  const latest = new Scene({ from: "latest" });
+  const b = latest.claims("b", 1);
+  latest.handles(b, 0, 2);
+  latest.trimmedBefore = 2;
+  assert.equal(latest.begins(b, 80), inOrder, "its place is there");
+  latest.trimmedBefore = 3;
+  assert.equal(latest.begins(b, 80), undefined, "its place is gone, and it goes on at the end");
 });
 
 test("what is committed without being processed is told, unless it was trimmed or that is to come after", () => {
@@ -118,7 +125,8 @@ test("what is committed without being processed is told, unless it was trimmed o
   const latest = new Scene({ from: "latest" });
   latest.claims("a", 1);
   assert.equal(latest.commits(1, 50), undefined, "it begins there");
-  assert.equal(latest.commits(1, 51), processed);
+  latest.handles(latest.claims("b", 2), 50, 52);
+  assert.equal(latest.commits(2, 53), processed);
 });
 
 test("after its offset was moved back, a group processes anew before it commits", () => {
@@ -154,7 +162,7 @@ test("with commits before, no record is handled that is not committed, and none 
   assert.equal(scene.begins(b, 7), undefined);
   const c = scene.claims("c", 3);
   scene.commits(3, 30);
-  assert.equal(scene.begins(c, 20), undefined);
+  scene.handles(c, 20, 22);
   assert.equal(scene.begins({ ...c }, 20), "a member that keeps a partition handles each record once");
   scene.resets(4, 5);
   const d = scene.claims("d", 5);

@@ -71,7 +71,9 @@ export class GroupWork {
     const { commit, from } = this.#rules;
     const { offset } = after ?? {};
     if (line.kind !== "commit" || offset === undefined || commit === "before") return undefined;
-    const isJump = from === "latest" && (before?.offset === undefined || before.offset < this.#trimmedBefore());
+    // A generation that found nothing began at the end, whatever somebody commits of it first.
+    const begin = this.#progress.rangeOf(this.#rules.group, line.generation)?.from;
+    const isJump = from === "latest" && (begin === undefined || begin < this.#trimmedBefore());
     if (isJump) return undefined;
     const reset = this.#progress.resetGeneration(this.#rules.group);
     for (let at = Math.max(before?.offset ?? 0, this.#trimmedBefore()); at < offset; at++) {
@@ -102,7 +104,10 @@ export class GroupWork {
 
   #next({ last, attempt: former, tenure }: Worked, offset: number, attempt: number): ProgressProblem | undefined {
     const isAgain = offset === last && attempt === former + 1;
-    const isNext = attempt === 1 && (offset === last + 1 || (offset > last && this.#trimmedBefore() >= offset));
+    const trimmed = this.#trimmedBefore();
+    // Whose place was trimmed goes on behind it, or at the end if that is where it was to begin.
+    const mayLeap = offset > last && (offset <= trimmed || (this.#rules.from === "latest" && last + 1 < trimmed));
+    const isNext = attempt === 1 && (offset === last + 1 || mayLeap);
     if (isAgain || isNext) return undefined;
     const expected = `offset ${last + 1}, after attempt ${former} at ${last}`;
     return {
@@ -126,10 +131,11 @@ export class GroupWork {
     const { group, commit } = this.#rules;
     const { memberId, generation } = tenure;
     const twice = this.#worked.find(
-      (each) => each.tenure !== tenure && each.tenure.generation === generation && each.first <= offset && offset <= each.last && !each.tenure.isLost(),
+      (each) => each.tenure !== tenure && each.tenure.generation === generation && each.first <= offset && offset < each.last && !each.tenure.isLost(),
     );
     const seen = `${memberId} handles offset ${offset} again`;
-    if (twice !== undefined)
+    // By hand nothing need be committed when it is given back, and the last record may not have come to its end.
+    if (twice !== undefined && commit !== "manual")
       return { invariant: "a member that keeps a partition handles each record once", expected: `once in generation ${generation}`, seen };
     const reset = this.#progress.resetGeneration(group);
     const isTwice = commit === "before" && generation > reset && (this.#begun.get(offset) ?? 0) > reset;
