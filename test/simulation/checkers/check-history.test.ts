@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { checkHistory, type Verdict } from "./check-history.js";
-import type { AnomalyName, FinalRead, History, Poll, ReadRecord, Send, Trim } from "./history.js";
+import type { AnomalyName, FinalRead, History, Poll, ReadRecord, Seek, Send, Trim } from "./history.js";
 import { type HistorySketch, orderedHistory } from "./ordered-history.js";
 
 const P = "orders/0";
@@ -102,6 +102,15 @@ test("poll-skip: a reader may skip what it sought past, and what was trimmed bef
   const finalReads = [final([record(2, "c")], 2)];
   finds([], { reads, finalReads, trims: [trim(2, 50)] });
   finds(["poll-skip"], { reads, finalReads, trims: [trim(2, 101)] });
+});
+
+test("poll-skip: who goes on at the end when its place is trimmed may leap then, and not otherwise", () => {
+  const begins: Seek = { kind: "seek", reader: "r1", partition: P, to: 0 };
+  const leaps = { ...poll([record(2, "c")], 100), leaps: true };
+  const finalReads = [final([record(1, "b"), record(2, "c")], 1)];
+  finds([], { reads: [begins, leaps], finalReads, trims: [trim(1, 50)] });
+  finds(["poll-skip"], { reads: [begins, { ...leaps, leaps: false }], finalReads, trims: [trim(1, 50)] });
+  finds(["poll-skip"], { reads: [begins, leaps], finalReads, trims: [trim(1, 101)] });
 });
 
 test("nonmonotonic-poll and int-nonmonotonic-poll: a reader is given something again that it did not seek back to", () => {

@@ -57,6 +57,8 @@ export interface Poll {
   readonly partition: string;
   readonly completed: Moment;
   readonly records: readonly ReadRecord[];
+  /** Once its place is trimmed, the reader goes on at the end, wherever that is by then. */
+  readonly leaps?: boolean;
 }
 
 /** The whole log of a partition, read when the faults had ended. */

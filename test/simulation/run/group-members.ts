@@ -133,13 +133,16 @@ class Member {
   }
 
   #handle(record: ReceivedRecord<Uint8Array>, context: HandlerContext): unknown {
-    const { watch, recorder, plan, chance, isCalm } = this.#options;
+    const { watch, recorder, group, plan, chance, isCalm } = this.#options;
     const partition = `${record.topic}/${record.partition}`;
     const { tenure, work, reader } = this.#tenureOf(partition, context.signal);
     watch.tell(partition, work.begins(tenure, record.offset, context.attempt));
     const body = record.valueBytes ?? Buffer.alloc(0);
     const value = body.toString("latin1").replace(/\.+$/, "");
-    if (context.attempt === 1) recorder.poll({ reader, partition, records: [{ offset: record.offset, value, digest: digestOf(record.key ?? "", body) }] });
+    if (context.attempt === 1) {
+      const records = [{ offset: record.offset, value, digest: digestOf(record.key ?? "", body) }];
+      recorder.poll({ reader, partition, records, leaps: group.from === "latest" });
+    }
     const done = (): void => this.#done(record, tenure, work);
     if (isCalm()) return this.#commit(partition, tenure, record, context, done);
     if (plan.throwsOnceIn > 0 && chance.oneIn(plan.throwsOnceIn)) {

@@ -63,8 +63,8 @@ export class Recorder {
     this.#reads.push({ kind: "seek", reader, partition, to });
   }
 
-  poll({ reader, partition, records }: Omit<Poll, "kind" | "completed">): void {
-    this.#reads.push({ kind: "poll", reader, partition, completed: this.#world.nowMs, records });
+  poll({ reader, partition, records, leaps = false }: Omit<Poll, "kind" | "completed">): void {
+    this.#reads.push({ kind: "poll", reader, partition, completed: this.#world.nowMs, records, leaps });
   }
 
   /** Somebody asks for a trim; without a place, retention does, of every partition of a topic. */
