@@ -58,7 +58,7 @@ const requests: Readonly<Record<string, object>> = {
       holding: [{ ...at, generation: 1 }],
     },
   },
-  "GroupService.CommitOffsets": { group: "none", member_id: "a", commits: [{ ...at, generation: 1, offset: 0 }] },
+  "GroupService.CommitOffsets": { group: "nobody", member_id: "a", commits: [{ ...at, generation: 1, offset: 0 }] },
   "GroupService.FetchOffsets": { group: "none", member_id: "a", fetches: [{ ...at, generation: 0 }] },
   "GroupService.ListGroups": { page_size: 10, page_token: "", name_prefix: "" },
   "GroupService.DescribeGroup": { group: "none" },
@@ -149,6 +149,12 @@ before(async () => {
   const addresses = cluster.addresses.slice(0, 2);
   clients = addresses.map((address) => new PlainClient(address));
   await clients[0]?.ask("quire.v1.AdminService.CreateTopic", { topic: { name: TOPIC, partitions: 3 } });
+  // Takes generation 1, which the requests below speak of: one that nobody has heard of yet is awaited.
+  const moved = await clients[0]?.ask("quire.v1.GroupService.ResetOffsets", { group: "moved", topics: [{ topic: TOPIC }], position: { offset: 0 } });
+  assert.deepEqual(
+    moved?.answers.map(({ error }: Message) => error),
+    [null, null, null],
+  );
 });
 after(async () => {
   for (const client of clients) client.close();
