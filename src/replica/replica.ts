@@ -58,7 +58,10 @@ export class LocalReplica implements Replica {
       nextOffset: parts.restoredFrom.nextOffset,
       configuration: parts.restoredFrom.configuration,
       applied: (frame) => this.#applied(frame),
-      advanced: () => this.#advanced(),
+      advanced: () => {
+        this.#tellServing();
+        this.#changed();
+      },
       failed,
     });
     this.#replicator = new Replicator({
@@ -345,8 +348,7 @@ export class LocalReplica implements Replica {
   #saveSnapshot(): void {
     const { appliedIndex: index, configuration, nextOffset } = this.#applier;
     const term = this.log.termAt(index);
-    if (term === undefined) return;
-    this.#snapshots.save({ index, term, configuration, nextOffset, state: this.machine.snapshot() });
+    if (term !== undefined) this.#snapshots.save({ index, term, configuration, nextOffset, state: this.machine.snapshot() });
   }
 
   #checkpoint(): void {
@@ -389,11 +391,6 @@ export class LocalReplica implements Replica {
     this.#servingTold = serving;
     this.#currentTold = current;
     this.#parts.host.leadershipChanged(this);
-    this.#changed();
-  }
-
-  #advanced(): void {
-    this.#tellServing();
     this.#changed();
   }
 
