@@ -35,6 +35,8 @@ interface Position {
   done: boolean;
   /** Not to be subscribed for now. */
   held: boolean;
+  /** The next subscription goes on elsewhere, since what was to come is gone. */
+  isLeaping: boolean;
 }
 
 interface BrokerLink {
@@ -62,6 +64,8 @@ export interface ReadPlan {
   /** Also read partitions that the topic grows by. */
   readonly follow: boolean;
   readonly outOfRange: NonNullable<ReadOptions["outOfRange"]>;
+  /** Records are gone, and the partition is read on from `offset`. What came before has been told before. */
+  readonly onLeap?: (partition: number, offset: number) => void;
 }
 
 export class ReadSession {
@@ -180,6 +184,7 @@ export class ReadSession {
       leaderlessMs: 0,
       done: next >= to,
       held: false,
+      isLeaping: false,
     });
   }
 
@@ -290,6 +295,10 @@ export class ReadSession {
     if (position.at.position === "offset") return;
     position.next = offset;
     position.at = atOffset(offset);
+    if (position.isLeaping) {
+      position.isLeaping = false;
+      this.#plan.onLeap?.(position.partition, offset);
+    }
     if (offset >= position.to) {
       this.#finish(position);
       this.#changed();
@@ -308,6 +317,7 @@ export class ReadSession {
       this.#options.logger.warn({ topic, partition: position.partition, offset: position.next, outOfRange, error }, "records are gone: going on without them");
       position.at = this.#plan.outOfRange === "earliest" ? earliest : latest;
       position.next = 0;
+      position.isLeaping = true;
     } else if (!mayRetryRead(error)) {
       this.#fail(error);
       return;

@@ -311,6 +311,23 @@ test("records that are gone by retention: on from the earliest, with a warning",
   assert.ok(topic.name === "t");
 });
 
+test("from latest, records gone amid the work: the place that is gone on from is committed before any record comes", async (context) => {
+  const { cluster, topic } = await withRecords(context, 1, 10);
+  const seen = new Seen();
+  cluster.groups.group("g").offsets.set("t/0", { offset: 8, generation: 0 });
+  const consumer = await topic.consume("g", seen.handler, { from: "latest" });
+  await until(() => cluster.groups.committed("g", "t/0") === 10, "what is there is done");
+  consumer.pause();
+  for (let at = 10; at < 15; at++) await topic.send(`0:${at}`, { partition: 0 });
+  cluster.partition("t", 0).logStart = 12;
+  consumer.resume();
+  await until(() => cluster.groups.committed("g", "t/0") === 15, "the new place is committed");
+  await topic.send("0:15", { partition: 0 });
+  await until(() => seen.all.length === 3, "it goes on there");
+  await consumer.close();
+  assert.deepEqual(seen.all, ["0:8", "0:9", "0:15"]);
+});
+
 test("paused, nothing more begins; resumed, it goes on, each partition by itself too", async (context) => {
   const { topic } = await withRecords(context, 2, 3);
   const seen = new Seen();

@@ -114,6 +114,7 @@ export class PartitionWork<Value> implements Bench {
     while (!this.#isStopping) {
       const waiting = this.#isPaused ? undefined : reading.shift(this.partition);
       if (waiting === undefined) {
+        if (!this.#isPaused) this.#leap(reading.leaptTo(this.partition));
         await this.#something();
         continue;
       }
@@ -123,6 +124,17 @@ export class PartitionWork<Value> implements Bench {
         reading.done(waiting);
       }
     }
+  }
+
+  /**
+   * Everything that came is handled, and what was to come before `offset` is gone. Committed however commits are made: whoever goes on with the partition
+   * must not leap once more, past what was written since.
+   */
+  #leap(offset: number): void {
+    if (offset <= this.position) return;
+    this.position = offset;
+    this.highWatermark = Math.max(this.highWatermark, offset);
+    this.#parts.commits.mark(offset);
   }
 
   async #something(): Promise<void> {

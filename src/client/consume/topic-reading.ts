@@ -28,6 +28,8 @@ interface Lane {
   bytes: number;
   isFull: boolean;
   isPaused: boolean;
+  /** Where it was last read on because records are gone; -1 while none are. */
+  leaptTo: number;
 }
 
 export interface ReadingParts {
@@ -51,7 +53,14 @@ export class TopicReading {
   constructor({ topic, outOfRange, options, ports, metadata, connections }: ReadingParts, failed: (error: QuireError) => void) {
     this.#windowBytes = options.readAheadBytes;
     this.#failed = failed;
-    const plan = { topic, begin: new Map(), end: new Map(), follow: false, outOfRange };
+    const plan = {
+      topic,
+      begin: new Map(),
+      end: new Map(),
+      follow: false,
+      outOfRange,
+      onLeap: (partition: number, offset: number) => this.#leapt(partition, offset),
+    };
     this.#session = new ReadSession(plan, options, ports, metadata, connections, () => this.#route());
   }
 
@@ -61,7 +70,7 @@ export class TopicReading {
 
   /** @param wake something arrived */
   add(partition: number, at: PositionMessage, isPaused: boolean, wake: () => void): void {
-    this.#lanes.set(partition, { partition, wake, waiting: [], bytes: 0, isFull: false, isPaused });
+    this.#lanes.set(partition, { partition, wake, waiting: [], bytes: 0, isFull: false, isPaused, leaptTo: -1 });
     this.#session.add(partition, at);
     if (isPaused) this.#session.hold(partition, true);
   }
@@ -88,6 +97,11 @@ export class TopicReading {
 
   shift(partition: number): Waiting | undefined {
     return this.#lanes.get(partition)?.waiting.shift();
+  }
+
+  /** Where the partition was read on because records before it are gone; what waits was before that, or comes after it. -1 for nowhere. */
+  leaptTo(partition: number): number {
+    return this.#lanes.get(partition)?.leaptTo ?? -1;
   }
 
   done(waiting: Waiting): void {
@@ -121,6 +135,13 @@ export class TopicReading {
     if (failure === undefined || this.#hasFailed) return;
     this.#hasFailed = true;
     this.#failed(failure);
+  }
+
+  #leapt(partition: number, offset: number): void {
+    const lane = this.#lanes.get(partition);
+    if (lane === undefined) return;
+    lane.leaptTo = offset;
+    lane.wake();
   }
 
   #fill(lane: Lane): void {
