@@ -45,14 +45,31 @@ export interface Files {
 
 /** Writes all of it, however many calls that takes. */
 export function writeFully(file: OpenFile, chunks: readonly Buffer[], position: number, done: (error: Error | null) => void): void {
-  let total = 0;
-  for (const chunk of chunks) total += chunk.length;
+  const total = totalBytes(chunks);
   file.write(chunks, position, (error, written) => {
     if (error !== null) return done(error);
     if (written === total) return done(null);
     if (written === 0) return done(new Error(`a write of ${total} bytes at ${position} made no progress`));
     return writeFully(file, chunksAfter(chunks, written), position + written, done);
   });
+}
+
+export function totalBytes(chunks: readonly Buffer[]): number {
+  let total = 0;
+  for (const chunk of chunks) total += chunk.length;
+  return total;
+}
+
+/** The chunks' first `bytes`, of which there are more. */
+export function firstBytesOf(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {
+  const first: Buffer[] = [];
+  let left = bytes;
+  for (const chunk of chunks) {
+    if (left <= chunk.length) return [...first, chunk.subarray(0, left)];
+    first.push(chunk);
+    left -= chunk.length;
+  }
+  return first;
 }
 
 function chunksAfter(chunks: readonly Buffer[], bytes: number): readonly Buffer[] {

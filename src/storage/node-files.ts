@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import fsp from "node:fs/promises";
-import type { Files, OpenFile, OpenMode } from "./files.js";
+import { BLOCK_BYTES, DirectWriter } from "./direct-write.js";
+import { type Files, firstBytesOf, type OpenFile, type OpenMode, totalBytes } from "./files.js";
 
 const FLAGS: Record<OpenMode, string> = { read: "r", write: "r+", create: "wx+", replace: "w+" };
 
@@ -13,16 +14,19 @@ const settled = (run: (done: (error: Error | null) => void) => void): Promise<vo
 /** A file descriptor with `fs` callbacks: `fs/promises` costs a handle object and a promise per call. */
 class NodeFile implements OpenFile {
   readonly #descriptor: number;
+  readonly #direct: DirectWriter;
   #isClosed = false;
 
   constructor(descriptor: number) {
     this.#descriptor = descriptor;
+    this.#direct = new DirectWriter(descriptor);
   }
 
   write(chunks: readonly Buffer[], position: number, done: (error: Error | null, bytesWritten: number) => void): void {
-    const [only] = chunks;
-    if (chunks.length === 1 && only !== undefined) fs.write(this.#descriptor, only, 0, only.length, position, (error, written) => done(error, written));
-    else fs.writev(this.#descriptor, chunks as Buffer[], position, (error, written) => done(error, written));
+    if (!this.#direct.isFor(totalBytes(chunks))) return this.#throughCache(chunks, position, done);
+    const toBlock = position % BLOCK_BYTES === 0 ? 0 : BLOCK_BYTES - (position % BLOCK_BYTES);
+    if (toBlock > 0) return this.#throughCache(firstBytesOf(chunks, toBlock), position, done);
+    return this.#direct.write(chunks, position, done, () => this.#throughCache(chunks, position, done));
   }
 
   sync(done: (error: Error | null) => void): void {
@@ -42,7 +46,14 @@ class NodeFile implements OpenFile {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#direct.close();
     await settled((done) => fs.close(this.#descriptor, done));
+  }
+
+  #throughCache(chunks: readonly Buffer[], position: number, done: (error: Error | null, bytesWritten: number) => void): void {
+    const [only] = chunks;
+    if (chunks.length === 1 && only !== undefined) fs.write(this.#descriptor, only, 0, only.length, position, (error, written) => done(error, written));
+    else fs.writev(this.#descriptor, chunks as Buffer[], position, (error, written) => done(error, written));
   }
 }
 
