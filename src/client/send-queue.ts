@@ -13,8 +13,8 @@ export class SendQueue {
   readonly #bytesMax: number;
   readonly #waitingMax: number;
   #bytes = 0;
-  #waiting: WaitingSend[] = [];
-  /** Those before it were admitted. */
+  #waiting: (WaitingSend | undefined)[] = [];
+  /** Those before it had their turn, and are forgotten. */
   #head = 0;
   #admitting = false;
 
@@ -65,10 +65,8 @@ export class SendQueue {
   /** Refuses those that have waited since before `sentMs`. */
   expire(sentMs: number, error: () => QuireError): void {
     while (this.#head < this.#waiting.length) {
-      const send = this.#waiting[this.#head] as WaitingSend;
-      if (send.sentMs >= sentMs) return;
-      this.#head += 1;
-      send.refuse(error());
+      if ((this.#waiting[this.#head]?.sentMs ?? 0) >= sentMs) return;
+      this.#next()?.refuse(error());
     }
     this.#tidy();
   }
@@ -77,17 +75,22 @@ export class SendQueue {
     if (this.#admitting) return;
     this.#admitting = true;
     while (this.#head < this.#waiting.length && this.#bytes < this.#bytesMax) {
-      const send = this.#waiting[this.#head] as WaitingSend;
-      this.#head += 1;
-      send.admit();
+      this.#next()?.admit();
     }
     this.#admitting = false;
     this.#tidy();
   }
 
-  /** Forgets the admitted ones, seldom enough to cost nothing. */
+  /** A million may wait: what it costs to forget one does not grow with those behind it, and what it holds goes at once. */
+  #next(): WaitingSend | undefined {
+    const send = this.#waiting[this.#head];
+    this.#waiting[this.#head] = undefined;
+    this.#head += 1;
+    return send;
+  }
+
   #tidy(): void {
-    if (this.#head === 0 || (this.#head < 1_000 && this.#head < this.#waiting.length)) return;
+    if (this.#head * 2 < this.#waiting.length) return;
     this.#waiting = this.#waiting.slice(this.#head);
     this.#head = 0;
   }

@@ -14,6 +14,11 @@ const SAMPLES_PER_SECOND = 20_000;
 const CLOCK_EVERY = 64;
 /** A fixed rate must not be held up by the client's own bound, which is there for programs that do not wait. */
 const SENDS_WAITING_MAX = 2_000_000;
+/**
+ * Of a fixed rate. Beyond it, what is due is only counted until others are answered: the time that matters is when a record was due, and a million
+ * records in memory would keep this process from sending at all.
+ */
+const SENDS_UNDER_WAY_MAX = 50_000;
 const TICK_MS = 1;
 
 export class ProduceWorker {
@@ -95,9 +100,11 @@ export class ProduceWorker {
     const schedule = new Schedule(beginMs, rate);
     let sent = 0;
     const sendDue = (): void => {
+      if (this.#underWay.size >= SENDS_UNDER_WAY_MAX) return;
       for (const dueMs of schedule.due(machineMonotonicMs())) {
         this.#sendAside(topic, dueMs, sent % sampleEvery === 0);
         sent += 1;
+        if (this.#underWay.size >= SENDS_UNDER_WAY_MAX) return;
       }
     };
     await new Promise<void>((resolve) => {
