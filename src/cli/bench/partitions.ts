@@ -1,8 +1,10 @@
 /** What many partitions cost: to make, when nothing happens, and under a load spread over all of them. */
 import { systemClock } from "../../base/system-ports.js";
+import { QuireError } from "../../client/index.js";
 import { Load } from "./load.js";
 import type { NamedPhase } from "./result.js";
 import { type Found, measure, NO_RECORDS, runBench } from "./run.js";
+import type { Stage } from "./stage.js";
 import { per } from "./statistics.js";
 import { steady } from "./steady.js";
 import { durationOf, type PlaceArgs, type ProducingArgs, placeOf, produceJobs, type TimingArgs, type TopicArgs, topicOptionsOf } from "./workload.js";
@@ -10,6 +12,9 @@ import { durationOf, type PlaceArgs, type ProducingArgs, placeOf, produceJobs, t
 type PartitionsArgs = PlaceArgs & TopicArgs & ProducingArgs & TimingArgs & { readonly settle: string };
 
 const KEYS_PER_PARTITION = 10;
+/** Leaders that were elected elsewhere while thousands of partitions were made go to their preferred brokers little by little: until then nothing is idle. */
+const LEADERS_MS_MAX = 600_000;
+const LEADERS_EVERY_MS = 10_000;
 
 export const benchPartitions = (args: PartitionsArgs): Promise<void> =>
   runBench({
@@ -25,16 +30,35 @@ export const benchPartitions = (args: PartitionsArgs): Promise<void> =>
       const beginMs = systemClock.monotonicMs();
       await stage.createTopic(topicOptionsOf(args));
       const createMs = systemClock.monotonicMs() - beginMs;
+      const movedMs = stage.ownsCluster ? await untilLeadersRest(stage) : undefined;
       await stage.wait(settleMs);
       const quiet = await measure(stage, idle, "idle", () => stage.wait(ms));
       const loaded = jobs.length > 0 ? await steady(stage, jobs, args) : { phases: [], totals: NO_RECORDS };
       return {
         phases: [empty, quiet, ...loaded.phases],
         totals: loaded.totals,
-        figures: { createMs, idleCpuShareMax: mostOf(quiet, "cpuShare"), residentBytesPerPartition: memoryPerPartition(empty, quiet, args.partitions) },
+        figures: {
+          createMs,
+          ...(movedMs !== undefined && { leadersMovedMs: movedMs }),
+          idleCpuShareMax: mostOf(quiet, "cpuShare"),
+          residentBytesPerPartition: memoryPerPartition(empty, quiet, args.partitions),
+        },
       };
     },
   });
+
+/** Until each partition is led by its preferred broker; how long that took. @throws QuireError DEADLINE */
+async function untilLeadersRest(stage: Stage): Promise<number> {
+  const beginMs = systemClock.monotonicMs();
+  for (;;) {
+    const { partitionStates } = await stage.topic.describe();
+    const misplaced = partitionStates.filter(({ leader, replicas }) => leader !== replicas[0]).length;
+    const spentMs = systemClock.monotonicMs() - beginMs;
+    if (misplaced === 0) return spentMs;
+    if (spentMs > LEADERS_MS_MAX) throw new QuireError("DEADLINE", `${misplaced} partitions are not led by their preferred brokers after ${spentMs} ms`);
+    await stage.wait(LEADERS_EVERY_MS);
+  }
+}
 
 const mostOf = ({ processes }: NamedPhase, field: "cpuShare" | "residentBytes"): number | undefined => {
   const values = processes.flatMap((each) => each[field] ?? []);

@@ -8,6 +8,7 @@ import type { LatencySummary, Rate } from "./statistics.js";
 /** Figures of one kind of benchmark only: their names in JSON, and for people. */
 const FIGURES = {
   createMs: "topic created, ms",
+  leadersMovedMs: "then until each preferred broker led, ms",
   idleCpuShareMax: "CPU of the busiest broker when idle, share of a core",
   residentBytesPerPartition: "memory per partition and broker, bytes",
   longestPauseMsMedian: "longest pause in acknowledgements, median of the rounds, ms",
