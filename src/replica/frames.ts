@@ -1,4 +1,4 @@
-import { assert } from "../base/assert.js";
+import { QuireError } from "../base/errors.js";
 import { endOffsetOf } from "../base/frame.js";
 import type { Offset } from "../base/ids.js";
 import { plainHeader } from "../base/record-batch.js";
@@ -15,13 +15,13 @@ const isProposal = (payload: Payload | null): payload is Proposal => payload !==
 /**
  * The bytes of an entry that is about to be appended. A follower's entries are frames already; a leader's get their
  * place here: the offset is only known now, when everything before it has one.
+ *
+ * @throws QuireError REPLICA_FAILED: two logs agree on an entry, and not on what was before it. One of their disks forgot what it had promised, as an
+ * old copy of a disk does; nobody knows which, so this replica must not go on.
  */
 export function frameOf(entry: Entry<Payload>, nextOffset: Offset): Frame {
   if (isFrame(entry.payload)) {
-    assert(
-      entry.payload.baseOffset === nextOffset,
-      `entry ${entry.index} begins at offset ${entry.payload.baseOffset}; this log's next offset is ${nextOffset}`,
-    );
+    if (entry.payload.baseOffset !== nextOffset) throw diverged(entry, entry.payload.baseOffset, nextOffset);
     return entry.payload;
   }
   const proposal = isProposal(entry.payload) ? entry.payload : undefined;
@@ -35,6 +35,13 @@ export function frameOf(entry: Entry<Payload>, nextOffset: Offset): Frame {
     body,
   };
 }
+
+const diverged = ({ index, term }: Entry<Payload>, theirs: Offset, ours: Offset): QuireError =>
+  new QuireError(
+    "REPLICA_FAILED",
+    `entry ${index} of term ${term} begins at offset ${theirs} in the leader's log, and this log's next offset is ${ours}: one of the two disks lost what it had promised to keep, as an old copy of a disk does; compare the replicas, and empty the folder of the one that is wrong`,
+    { details: { index, term, offset: theirs, nextOffset: ours } },
+  );
 
 /** The frames of entries that are appended together, the first of which begins at `nextOffset`. */
 export function framesOf(entries: readonly Entry<Payload>[], nextOffset: Offset): Frame[] {

@@ -323,8 +323,7 @@ export class LocalReplica implements Replica {
   }
 
   #append(entries: readonly Entry<Payload>[]): void {
-    const frames = framesOf(entries, this.log.endOffset);
-    if (!this.#changeLog(() => this.log.append(frames))) return;
+    if (!this.#changeLog(() => this.log.append(framesOf(entries, this.log.endOffset)))) return;
     // A new segment may have begun right after what is applied: this is the moment for the snapshot at its predecessor's end.
     if (this.#snapshots.due(this.appliedIndex, 0)) this.#checkpoint();
   }
