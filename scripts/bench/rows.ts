@@ -26,7 +26,7 @@ export interface FigureRow {
 export interface Scale {
   /** Of amounts and times: 1, or less when in a hurry. */
   readonly share: number;
-  /** 1 KiB records per second, half of what comes through end to end. */
+  /** Records per second, half of what comes through in the row that a row names; 0 without one. */
   readonly halfRate: number;
   /** Whether the machine's page cache may be emptied. */
   readonly mayDropCaches: boolean;
@@ -39,8 +39,8 @@ export interface Row {
   readonly floor?: (scale: Scale) => readonly string[];
   /** Words after `quire bench`. */
   readonly bench: (scale: Scale) => readonly string[];
-  /** Needs `halfRate`, which the row `end-to-end-1k` gives. */
-  readonly atHalfRate?: boolean;
+  /** The row whose records per second `halfRate` is half of. */
+  readonly halfOf?: string;
   readonly figures: readonly FigureRow[];
 }
 
@@ -68,6 +68,10 @@ const ackP = (label: string, quantile: "p50" | "p99", goal?: FigureRow["goal"]):
   ...(goal === undefined ? {} : { goal }),
 });
 
+/** What comes through end to end with as many partitions. */
+const PEAK = "end-to-end-1k";
+const PEAK_100 = "end-to-end-1k-100-partitions";
+
 const endToEnd = (size: string, bytes: number, figures: readonly FigureRow[]): Row => ({
   name: `end-to-end-${size}`,
   title: `end to end, ${bytes.toLocaleString("en")} B records, 6 partitions, N=3 W=2, fsync, one producer, one consumer`,
@@ -85,7 +89,7 @@ const PAUSE: readonly FigureRow[] = [
 const failover = (partitions: number): Row => ({
   name: `failover-${partitions}`,
   title: `leader killed under half load, ${partitions === 1 ? "1 partition" : `${partitions} partitions`}`,
-  atHalfRate: true,
+  halfOf: partitions === 1 ? PEAK : PEAK_100,
   bench: (scale) => ["failover", "--partitions", String(partitions), "--rate", String(scale.halfRate), ...OWN_KIB, "--duration", seconds(9, scale)],
   figures: PAUSE,
 });
@@ -132,6 +136,15 @@ export const rows: readonly Row[] = [
     ]),
   ),
   {
+    name: PEAK_100,
+    title: "the same, 1,024 B records, 100 partitions",
+    bench: (scale) => ["end-to-end", "--cluster", "3", ...OWN_KIB, "--partitions", "100", "--warm-up", warmUp(scale), "--duration", seconds(10, scale)],
+    figures: [
+      { label: "MB/s", of: throughMegabytes, digits: 1 },
+      { label: "records/s", of: through },
+    ],
+  },
+  {
     name: "one-under-way",
     title: "one 1 KiB record under way at a time, fsync",
     floor: (scale) => [
@@ -169,7 +182,7 @@ export const rows: readonly Row[] = [
   {
     name: "half-rate",
     title: "fixed rate, half of the peak, 1 KiB, end to end",
-    atHalfRate: true,
+    halfOf: PEAK,
     bench: (scale) => [
       ...["latency", "--cluster", "3", ...OWN_KIB, "--rate", String(scale.halfRate)],
       ...["--warm-up", warmUp(scale), "--duration", seconds(20, scale)],
@@ -184,7 +197,7 @@ export const rows: readonly Row[] = [
   {
     name: "consume-cold",
     title: "consume from the start, cold, 5 GB, while producing at half rate",
-    atHalfRate: true,
+    halfOf: PEAK,
     bench: (scale) => [
       ...["consume", scale.mayDropCaches ? "--drop-caches" : "--cold", "--bytes", megabytes(5_000, scale), ...OWN_KIB],
       ...["--rate", String(scale.halfRate), "--duration", seconds(10, scale)],
@@ -200,7 +213,7 @@ export const rows: readonly Row[] = [
   {
     name: "catch-up",
     title: "follower down for two minutes under half load, returns",
-    atHalfRate: true,
+    halfOf: PEAK,
     bench: (scale) => ["catch-up", "--down", seconds(120, scale), ...OWN_KIB, "--rate", String(scale.halfRate), "--duration", seconds(10, scale)],
     figures: [
       { label: "catches up at, times the produce rate", of: (run) => figure(run, "caughtUpToProduceRate"), goal: { atLeast: 3 }, digits: 2 },

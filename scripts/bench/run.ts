@@ -12,7 +12,6 @@ const HERE = join("scripts", "bench");
 const RESULTS = join(HERE, "results.json");
 const PAGE = join(HERE, "RESULTS.md");
 const QUIRE = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
-const PEAK_ROW = "end-to-end-1k";
 const QUICK_SHARE = 0.1;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -59,9 +58,9 @@ const known = new Map<string, RowOutcome>(
   existsSync(RESULTS) && !given.quick ? (JSON.parse(readFileSync(RESULTS, "utf8")) as RowOutcome[]).map((row): [string, RowOutcome] => [row.name, row]) : [],
 );
 
-/** Half of the records of 1 KiB that came through end to end; 0 before that is known. */
-const halfRate = (): number => {
-  const peak = known.get(PEAK_ROW)?.figures.find(({ label }) => label === "records/s")?.median ?? 0;
+/** Half of the records that came through in the row that this one names; 0 before that is known. */
+const halfRate = ({ halfOf }: Row): number => {
+  const peak = halfOf === undefined ? 0 : (known.get(halfOf)?.figures.find(({ label }) => label === "records/s")?.median ?? 0);
   return Math.round(peak / 2);
 };
 
@@ -73,7 +72,11 @@ function keep(outcomes: readonly RowOutcome[]): void {
 const outcomes = (): RowOutcome[] => rows.flatMap(({ name }) => known.get(name) ?? []);
 
 async function run(row: Row): Promise<void> {
-  const scale: Scale = { share: given.quick ? QUICK_SHARE : 1, halfRate: halfRate(), mayDropCaches: process.platform === "linux" && process.getuid?.() === 0 };
+  const scale: Scale = {
+    share: given.quick ? QUICK_SHARE : 1,
+    halfRate: halfRate(row),
+    mayDropCaches: process.platform === "linux" && process.getuid?.() === 0,
+  };
   const outcome = await measureRow(row, scale);
   if (outcome === undefined) return;
   known.set(row.name, outcome);
@@ -81,10 +84,10 @@ async function run(row: Row): Promise<void> {
 }
 
 const wanted = chosen();
-const peakRow = rows.find(({ name }) => name === PEAK_ROW);
 for (const row of wanted) {
   try {
-    if (row.atHalfRate === true && halfRate() === 0 && peakRow !== undefined) await run(peakRow);
+    const peakRow = rows.find(({ name }) => name === row.halfOf);
+    if (peakRow !== undefined && halfRate(row) === 0) await run(peakRow);
     await run(row);
   } catch (thrown) {
     // The others are measured nevertheless.

@@ -2,6 +2,7 @@
 import type { Conditions } from "../../src/cli/bench/conditions.js";
 import type { ProcessFigures } from "../../src/cli/bench/load.js";
 import { median } from "../../src/cli/bench/statistics.js";
+import { limits } from "./limits.js";
 import { type FigureRow, lostRecords, peakMemory, type Row, type Run } from "./rows.js";
 
 export interface FigureOutcome {
@@ -97,6 +98,15 @@ function conditionLine({ name, runs, conditions, command }: RowOutcome): string 
   return line([name, `${date.slice(0, 16).replace("T", " ")}`, String(runs), shown(loadAverage, 2), machine, `\`${command}\``]);
 }
 
+const missedOf = ({ figures }: RowOutcome): readonly string[] => figures.filter(({ isReached }) => isReached === false).map(({ label }) => label);
+
+function limitParagraph(row: RowOutcome): string[] {
+  const missed = missedOf(row);
+  if (missed.length === 0) return [];
+  const why = limits[row.name] ?? "Not looked into yet.";
+  return [`**${row.name}** (${missed.join("; ")}). ${why}`];
+}
+
 /** The page. Rows come in the matrix's order; those never measured are left out. */
 export function page(rows: readonly RowOutcome[]): string {
   return `# Measured
@@ -110,6 +120,10 @@ brokers as three processes with a disk in common. Each figure is the median of t
 ${line(["Row", "Figure", "Median", "Range", "To reach", "Reached"])}
 ${line(["---", "---", "---:", "---", "---", "---"])}
 ${rows.flatMap((row) => row.figures.map((figure, at) => figureLine(row, figure, at))).join("\n")}
+
+## What limits the rows that are not reached
+
+${rows.flatMap(limitParagraph).join("\n\n") || "None."}
 
 ## Processes
 

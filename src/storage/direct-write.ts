@@ -19,16 +19,22 @@ const WASM_PAGE_BYTES = 65_536;
 /** As much of it as is used: its types belong to those of browsers. */
 declare const WebAssembly: { Memory: new (limits: { initial: number; maximum: number }) => { buffer: ArrayBuffer } };
 
-const free: Buffer[] = [];
-let made = 0;
+let free: Buffer[] | undefined;
 
-/** WebAssembly's memory begins at a page of the system's, which Buffers do not. */
 function takeStage(): Buffer | undefined {
-  const stage = free.pop();
-  if (stage !== undefined || made === STAGES_MAX) return stage;
-  made += 1;
-  const pages = STAGE_BYTES / WASM_PAGE_BYTES;
-  return Buffer.from(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer);
+  free ??= makeStages();
+  return free.pop();
+}
+
+/** WebAssembly's memory begins at a page of the system's, which Buffers do not. None where the process may not reserve the address space for it. */
+function makeStages(): Buffer[] {
+  try {
+    const pages = (STAGES_MAX * STAGE_BYTES) / WASM_PAGE_BYTES;
+    const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    return Array.from({ length: STAGES_MAX }, (_, at) => Buffer.from(buffer, at * STAGE_BYTES, STAGE_BYTES));
+  } catch {
+    return [];
+  }
 }
 
 /** The large writes of one open file. */
@@ -61,7 +67,7 @@ export class DirectWriter {
     if (typeof this.#descriptor !== "number" || stage === undefined) return otherwise();
     const bytes = gather(chunks, stage);
     fs.write(this.#descriptor, stage, 0, bytes - (bytes % BLOCK_BYTES), position, (error, written) => {
-      free.push(stage);
+      free?.push(stage);
       if (error?.code !== "EINVAL") return done(error, written);
       // Refused as such: this file system demands more than whole blocks of this size.
       this.#closeOwn();
