@@ -10,7 +10,7 @@ import fs from "node:fs";
 /** Of memory, position and length. The largest that common devices ask for. */
 export const BLOCK_BYTES = 4_096;
 /** From here on a write costs less this way, though it takes up to three calls. */
-const BYTES_MIN = 128 * 1_024;
+export const DIRECT_BYTES_MIN = 128 * 1_024;
 const STAGE_BYTES = 1_024 * 1_024;
 /** Of one process. Whoever finds none free writes through the cache. */
 const STAGES_MAX = 8;
@@ -51,7 +51,7 @@ export class DirectWriter {
 
   /** Whether so many bytes are worth it, and it can be done. */
   isFor(bytes: number): boolean {
-    if (bytes < BYTES_MIN) return false;
+    if (bytes < DIRECT_BYTES_MIN) return false;
     if (this.#descriptor === "unopened") this.#open();
     return typeof this.#descriptor === "number";
   }

@@ -2,9 +2,10 @@ import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import type { FrameHeader } from "../base/frame-codec.js";
 import type { LogIndex } from "../base/ids.js";
-import { KIB, MIB } from "../base/limits.js";
+import { KIB } from "../base/limits.js";
 import type { Doubt } from "../consensus/types.js";
 import { CHECKPOINT_FORMAT, CHECKPOINT_NAME, type Checkpoint, encodeCheckpoint, FAILED_NAME, UNSURE_NAME } from "./checkpoint.js";
+import { DIRECT_BYTES_MIN } from "./direct-write.js";
 import { type Files, type OpenFile, readFully, replaceFile, syncFile, writeFully } from "./files.js";
 import type { Durable } from "./group-commit.js";
 import { LogState } from "./log-state.js";
@@ -14,7 +15,9 @@ import { decodeSegmentHeader, firstIndexesOf, indexName, SEGMENT_HEADER_BYTES, t
 import { findHeaders, type ScanEnd, scanFrames } from "./segment-scan.js";
 
 const INDEX_EVERY_BYTES = 128 * KIB;
-const REWRITE_BYTES = MIB;
+/** Small enough to go through the page cache: a write past it drops clean pages around it, and after a failed sync those are all there is of what comes next. */
+const REWRITE_BYTES = 64 * KIB;
+assert(REWRITE_BYTES < DIRECT_BYTES_MIN, "what is written anew goes through the page cache");
 const MARKS = [FAILED_NAME, UNSURE_NAME];
 
 /** A segment's header, or undefined when it is missing or bad. @throws QuireError DATA_FOLDER_MISMATCH */

@@ -33,6 +33,7 @@ class FakeBroker implements FakeNode {
   mute = false;
   repeats = false;
   subscribeStreams = 0;
+  subscriptionsStarted = 0;
   metadataStreams = 0;
   heartbeatMs = 50;
   sentBytes = 0;

@@ -23,6 +23,7 @@ export interface FakeNode {
   stale: MetadataMessage | undefined;
   /** Opened so far. */
   subscribeStreams: number;
+  subscriptionsStarted: number;
   metadataStreams: number;
   /** By all Subscribe streams. */
   sentBytes: number;

@@ -52,6 +52,7 @@ export class FakeSubscriptions {
         if (offset < log.logStart || offset > log.nextOffset)
           throw new QuireError("OFFSET_OUT_OF_RANGE", `offset ${offset} is not in ${log.logStart} to ${log.nextOffset}`);
         this.#subscriptions.set(subscriptionId, { topic, partition, next: offset });
+        this.#broker.subscriptionsStarted += 1;
         if (!this.#broker.mute) this.#call.write({ step: "started", started: { subscriptionId, offset, leader: this.#leader(topic, partition) } });
       } catch (error) {
         this.#call.write({ step: "end", end: { subscriptionId, error: toStatus(error as QuireError), leader: this.#leader(topic, partition) } });

@@ -111,27 +111,30 @@ export class PartitionWork<Value> implements Bench {
 
   async #run(): Promise<void> {
     const { reading } = this.#parts;
+    let isDone = true;
     while (!this.#isStopping) {
       const waiting = this.#isPaused ? undefined : reading.shift(this.partition);
+      this.#leapBefore(waiting ?? reading.peek(this.partition));
       if (waiting === undefined) {
-        if (!this.#isPaused) this.#leap(reading.leaptTo(this.partition));
         await this.#something();
         continue;
       }
       try {
-        await this.#batch(waiting);
+        isDone = await this.#batch(waiting);
       } finally {
         reading.done(waiting);
       }
     }
+    if (isDone) this.#leapBefore(reading.peek(this.partition));
   }
 
   /**
-   * Everything that came is handled, and what was to come before `offset` is gone. Committed however commits are made: whoever goes on with the partition
-   * must not leap once more, past what was written since.
+   * Everything that came before `next` is handled, and what was to come then may be gone: the place where reading went on is committed however commits
+   * are made, since whoever goes on with the partition must not leap once more, past what was written since.
    */
-  #leap(offset: number): void {
-    if (offset <= this.position) return;
+  #leapBefore(next: Waiting | undefined): void {
+    const offset = this.#parts.reading.leaptTo(this.partition);
+    if (offset <= this.position || (next !== undefined && next.from < offset)) return;
     this.position = offset;
     this.highWatermark = Math.max(this.highWatermark, offset);
     this.#parts.commits.mark(offset);
@@ -144,7 +147,8 @@ export class PartitionWork<Value> implements Bench {
     this.#wake = () => {};
   }
 
-  async #batch(waiting: Waiting): Promise<void> {
+  /** Whether all of it is handled. */
+  async #batch(waiting: Waiting): Promise<boolean> {
     const { reading, serializer } = this.#parts;
     const { topic, partition } = this;
     this.highWatermark = Math.max(this.highWatermark, waiting.highWatermark);
@@ -153,9 +157,8 @@ export class PartitionWork<Value> implements Bench {
     const records = batch[Symbol.iterator]();
     for (;;) {
       const record = this.#next(records, batch);
-      if (record === undefined) return;
-      if (!(await this.#mayBegin(record, batch.to))) return;
-      if (!(await this.#one(record))) return;
+      if (record === undefined) return true;
+      if (!(await this.#mayBegin(record, batch.to)) || !(await this.#one(record))) return false;
       this.#done(record.offset + 1);
       if (++this.#turnRecords % TURN_RECORDS === 0) await this.#turn();
     }
