@@ -14,7 +14,7 @@ the produce path. Brokers do not hold back reads from disk while records wait to
 figure for the other.`,
   "failover-100": `The brokers that stay lead and follow 100 partitions at 2,400 syncs/s each, with the queue that gathered while there was no leader: what each partition
 has under way, and the tail kept in memory, add to what is fixed (V8's heap, 8 MiB for writes, buffers of connections).`,
-  "catch-up": `As above, both cores are used up while the returning broker takes what it missed: it reads, sends and writes three times the produce rate. The leaders' share
+  "catch-up": `Both cores are used up while the returning broker takes what it missed: it reads, sends and writes three times the produce rate. The leaders' share
 of that is bounded (\`replica/catch-up-reads.ts\`), by bytes under way and not by processor time.`,
   "partitions-10000": `A partition at rest takes 18 to 25 kB in each broker: log state, consensus state, producer and progress tables, maps of the host. With 30,000 replicas
 that is two thirds of the memory; the rest is what an empty broker has (100 MiB). Brokers had 308 to 336 MiB before this benchmark asked, every ten seconds, who
