@@ -29,11 +29,12 @@
  * bodies, and because the group number is given at append time while the body's checksum is the producer's.
  */
 import { crc32 } from "node:zlib";
-import { assert, assertSafeInteger } from "./assert.js";
+import { assert } from "./assert.js";
 import { EntryKind, type EntryKindCode } from "./entry-kind.js";
 import { QuireError } from "./errors.js";
 import type { Frame } from "./frame.js";
 import { logIndex, offset, term } from "./ids.js";
+import { readInt64, writeInt64 } from "./int64.js";
 import { limits } from "./limits.js";
 import type { CompressionCode, RecordBatchHeader } from "./record-batch.js";
 
@@ -45,7 +46,6 @@ export const FRAME_MAGIC: Buffer = Buffer.from("QFRM", "latin1");
 /** No body is larger: a length beyond it is damage, not a reason to allocate. */
 export const FRAME_BODY_BYTES_MAX: number = limits.peerMessageBytes;
 const CRC_AT = FRAME_HEADER_BYTES - 4;
-const TWO_32 = 2 ** 32;
 const KIND_MAX = Math.max(...Object.values(EntryKind));
 
 /** Where a frame stands among the group commits of one replica's log. */
@@ -174,12 +174,3 @@ export function decodeFrames(bytes: Buffer): Frame[] {
 
 const corrupt = (at: number, problem: string): QuireError =>
   new QuireError("CORRUPT_BATCH", `the bytes at ${at} are not a frame (${problem}); send them again`, { details: { at, problem } });
-
-function writeInt64(into: Buffer, at: number, value: number): void {
-  assertSafeInteger(value, "a frame's field");
-  const high = Math.floor(value / TWO_32);
-  into.writeUInt32LE(value - high * TWO_32, at);
-  into.writeInt32LE(high, at + 4);
-}
-
-const readInt64 = (from: Buffer, at: number): number => from.readInt32LE(at + 4) * TWO_32 + from.readUInt32LE(at);

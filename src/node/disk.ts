@@ -33,14 +33,16 @@ export async function openDisk(config: Config, { files, openStore, clock, random
     await folder.close();
     throw error;
   });
+  const logs = new SegmentedLogs({ files, clock, folder: folder.logs, journalFolder: folder.journal, store, cacheBytes: config.cache.bytesMax });
   return {
     folder,
-    logs: new SegmentedLogs({ files, clock, folder: folder.logs, store, cacheBytes: config.cache.bytesMax }),
+    logs,
     membership: { load: () => store.get(MEMBERSHIP_KEY), save: (membership) => store.put(MEMBERSHIP_KEY, membership) },
     space,
-    close: () => {
+    close: async () => {
       space.close();
-      return folder.close();
+      await logs.close();
+      await folder.close();
     },
   };
 }

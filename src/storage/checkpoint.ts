@@ -20,6 +20,8 @@ export interface Checkpoint extends LogStateImage {
    * which that began, empty when unknown. After another boot, entries that were acknowledged may be gone.
    */
   readonly deferredIn?: string;
+  /** Of the groups of the broker's journal through this number nothing is wanted: the log was cut, or made, after them. Absent for 0. */
+  readonly voidThrough?: number;
 }
 
 export const CHECKPOINT_FORMAT = 1;

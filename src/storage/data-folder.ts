@@ -70,6 +70,8 @@ export class DataFolder {
   readonly store: ReplicaStore;
   /** Where the logs are. */
   readonly logs: string;
+  /** Where the journal of all logs is. */
+  readonly journal: string;
   readonly #files: Files;
   readonly #folder: string;
   #identity: Identity;
@@ -80,6 +82,7 @@ export class DataFolder {
     this.store = store;
     this.#identity = identity;
     this.logs = `${folder}/${LOGS}`;
+    this.journal = `${folder}/journal`;
   }
 
   get identity(): Identity {

@@ -4,12 +4,14 @@ import { MIB } from "../base/limits.js";
 import type { Clock, Timer } from "../base/ports.js";
 import type { LogPosition } from "../consensus/types.js";
 import type { CheckpointFile } from "./checkpoint.js";
-import { type Files, type OpenFile, syncFile, writeFully } from "./files.js";
+import { type Files, type OpenFile, writeFully } from "./files.js";
 import { type Group, takeGroup } from "./group.js";
+import type { JournalLane } from "./journal/journal-lane.js";
 import type { LogSettings } from "./log.js";
 import type { EntryPlace, LogState } from "./log-state.js";
 import type { OpenSegments } from "./open-segments.js";
-import { indexName, type Segment, segmentName } from "./segment.js";
+import { type PendingCut, removeCut } from "./pending-cut.js";
+import { type Segment, segmentName } from "./segment.js";
 import type { TailWindow } from "./tail-cache.js";
 
 const CHECKPOINT_EVERY_BYTES = 8 * MIB;
@@ -33,6 +35,8 @@ interface GroupCommitOptions {
   readonly settings: () => LogSettings;
   readonly checkpoint: CheckpointFile;
   readonly durable: Durable;
+  /** Where small groups go first; undefined where there is no journal. */
+  readonly lane: ((due: () => void) => JournalLane) | undefined;
   /** Told for every group, with its last entry that was not truncated meanwhile. */
   readonly synced: (last: LogPosition) => void;
   /** Told once; nothing is written or synced afterwards. */
@@ -41,19 +45,14 @@ interface GroupCommitOptions {
   readonly markDeferred: () => Promise<void>;
 }
 
-/** What must leave the files before anything is written again. */
-interface PendingCut {
-  /** The last segment that stays, if any, and its length. */
-  readonly kept: Segment | undefined;
-  readonly position: number;
-  readonly removed: ReadonlySet<Segment>;
-}
-
 /**
  * Brings a log's state to its files: one write and one sync under way, whatever was appended meanwhile is the next
  * group. A group never spans two segments, and a segment is begun only when everything before it is synced; so bad
  * bytes anywhere but in the last group of the last segment are damage, never an interrupted write. The first group of a segment is
  * reported when a checkpoint on disk names the segment: one that nothing knows of could be lost without a trace (safety.md, rule 10).
+ *
+ * A small group goes to the broker's journal, which has one sync for many logs, and is told of; it comes to the segment later, in a larger group that
+ * may hold what is new as well (`journal/README.md`).
  *
  * Order within the pump: what was truncated leaves the files before anything newer is written; then groups.
  */
@@ -64,7 +63,10 @@ export class GroupCommit {
   #written: { index: LogIndex; place: EntryPlace };
   /** Handed to the disk; equals `#written` between groups. */
   #taken: LogIndex;
-  #group: Group | undefined;
+  #group: Pick<Group, "first" | "last" | "end"> | undefined;
+  readonly #lane: JournalLane | undefined;
+  /** Reported through here. */
+  #told: LogIndex;
   #groupNumber: number;
   #groupPosition = 0;
   #segment: Segment | undefined;
@@ -90,6 +92,8 @@ export class GroupCommit {
     this.#durable = options.durable;
     this.#written = options.durable;
     this.#taken = options.durable.index;
+    this.#told = options.durable.index;
+    this.#lane = options.lane?.(() => this.#pump());
     this.#groupNumber = options.durable.group + 1;
     options.window.writtenIndex = options.durable.index;
   }
@@ -101,6 +105,16 @@ export class GroupCommit {
   /** Entries through here can be read from files. */
   get writtenIndex(): LogIndex {
     return this.#written.index;
+  }
+
+  /** On disk through here, in the segments or in the journal. */
+  get safeIndex(): LogIndex {
+    return logIndex(Math.max(this.#durable.index, this.#lane?.index ?? 0));
+  }
+
+  /** See `JournalLane`. */
+  get voidThrough(): number {
+    return this.#lane?.voidThrough ?? 0;
   }
 
   get failure(): Error | undefined {
@@ -135,7 +149,9 @@ export class GroupCommit {
     if (this.#written.index >= from) this.#written = { index: last, place };
     if (this.#durable.index >= from) this.#durable = { index: last, place, group: this.#durable.group };
     this.#taken = logIndex(Math.min(this.#taken, last));
-    if (isOnDisk) this.#cutFilesLater(removed, state.head, place.position);
+    this.#told = logIndex(Math.min(this.#told, last));
+    const isInJournal = this.#lane?.cut(from) ?? false;
+    if (isOnDisk || isInJournal) this.#cutFilesLater(removed, state.head, place.position);
     this.#pump();
   }
 
@@ -146,6 +162,8 @@ export class GroupCommit {
     this.#durable = { index: state.lastIndex, place: state.end, group: this.#durable.group };
     this.#written = this.#durable;
     this.#taken = state.lastIndex;
+    this.#told = state.lastIndex;
+    this.#lane?.cut(indexPlus(state.lastIndex, 1));
     this.#options.window.writtenIndex = state.lastIndex;
     this.#cutFilesLater(removed, undefined, 0);
     this.#pump();
@@ -164,6 +182,7 @@ export class GroupCommit {
   async close(): Promise<void> {
     this.#flushTimer?.cancel();
     this.#failure ??= new Error("the log is closed");
+    this.#lane?.end();
     if (this.#isBusy) await new Promise<void>((resolve) => this.#quietWaiters.push(resolve));
     // What counts is synced or was given up: a file that does not close takes nothing with it.
     await this.#closeFile().catch(() => undefined);
@@ -174,6 +193,7 @@ export class GroupCommit {
     if (this.#failure !== undefined) return;
     this.#failure = error;
     this.#flushTimer?.cancel();
+    this.#lane?.end();
     for (const waiter of this.#idleWaiters.splice(0)) waiter.reject(error);
     this.#options.failed(error);
   }
@@ -186,11 +206,15 @@ export class GroupCommit {
     if (this.#isBusy || this.#failure !== undefined) return;
     const { state, settings } = this.#options;
     const isWaitedFor = this.#idleWaiters.length > 0;
-    const hasMore = this.#taken < state.lastIndex;
-    if (this.#isDirty && (this.#isFlushDue || this.#cut !== undefined || (isWaitedFor && !hasMore))) this.#sync(undefined);
-    else if (this.#cut !== undefined) this.#run(this.#cutFiles(this.#cut));
+    const journaled = this.#lane?.index ?? 0;
+    const isBehind = this.#taken < journaled;
+    const hasMore = Math.max(this.#taken, journaled) < state.lastIndex;
+    if (this.#isDirty && (this.#isFlushDue || this.#cut !== undefined || (isWaitedFor && !hasMore && !isBehind))) this.#sync(undefined);
+    else if (this.#cut !== undefined && !isBehind) this.#run(this.#cutFiles(this.#cut));
+    else if (this.#cut !== undefined) this.#writeNext();
     else if (hasMore && settings().flush === "interval" && !this.#isDeferred) this.#run(this.#defer());
-    else if (hasMore) this.#writeNext();
+    else if (hasMore && !isWaitedFor && this.#journalNext()) return;
+    else if (hasMore || (isBehind && (isWaitedFor || this.#lane?.isDue))) this.#writeNext();
     else for (const waiter of this.#idleWaiters.splice(0)) waiter.resolve();
   }
 
@@ -214,6 +238,29 @@ export class GroupCommit {
     this.#isDeferred = true;
   }
 
+  /** What is new goes to the journal, if it is little and all before it is synced. */
+  #journalNext(): boolean {
+    const { state, settings } = this.#options;
+    const lane = this.#lane;
+    if (lane === undefined || lane.isDue || this.#isDirty || settings().flush !== "batch") return false;
+    const first = indexPlus(this.safeIndex, 1);
+    const frames = lane.framesFor(first, state.lastIndex);
+    if (frames === undefined) return false;
+    this.#isBusy = true;
+    const group = { first, last: state.lastIndex, end: state.end };
+    this.#group = group;
+    lane.append(frames, (outcome) => {
+      this.#group = undefined;
+      if (outcome instanceof Error) return this.#next(outcome);
+      if (outcome === "synced" && this.#failure === undefined && group.last >= group.first) {
+        lane.synced(group.last);
+        this.#report(group.last);
+      }
+      return this.#next();
+    });
+    return true;
+  }
+
   #writeNext(): void {
     const segment = this.#options.state.segmentOf(indexPlus(this.#taken, 1));
     assert(segment !== undefined, "what was appended belongs to a segment");
@@ -224,7 +271,9 @@ export class GroupCommit {
     }
     assert(this.#file !== undefined, "the segment that is written to is open");
     const mark = { group: this.#groupNumber, groupPosition: this.#groupPosition };
-    const group = takeGroup(segment, this.#options.window, indexPlus(this.#taken, 1), this.#written.place.position, mark);
+    // While the journal's entries are to be made void, none that is newer may come before them on disk.
+    const through = this.#cut === undefined ? segment.last : this.safeIndex;
+    const group = takeGroup(segment, this.#options.window, { first: indexPlus(this.#taken, 1), through, position: this.#written.place.position }, mark);
     this.#isBusy = true;
     this.#group = group;
     this.#groupPosition += group.frames;
@@ -287,6 +336,7 @@ export class GroupCommit {
     this.#durable = { index, place, group: this.#groupNumber };
     this.#groupNumber += 1;
     this.#groupPosition = 0;
+    this.#lane?.written(index);
     this.syncs += 1;
   }
 
@@ -295,6 +345,8 @@ export class GroupCommit {
   }
 
   #report(index: LogIndex): void {
+    if (index <= this.#told) return;
+    this.#told = index;
     const term = this.#options.state.termAt(index);
     if (term !== undefined) this.#options.synced({ index, term });
   }
@@ -339,27 +391,10 @@ export class GroupCommit {
     const { files, folder, openSegments, checkpoint } = this.#options;
     this.#cut = undefined;
     if (this.#segment !== cut.kept) await this.#closeFile();
+    this.#lane?.void();
     await checkpoint.write();
+    this.#lane?.voided();
     this.#bytesSinceCheckpoint = 0;
-    for (const segment of [...cut.removed].sort((a, b) => b.first - a.first)) {
-      openSegments.forget(segment);
-      await files.remove(`${folder}/${segmentName(segment.first)}`);
-      await files.remove(`${folder}/${indexName(segment.first)}`);
-    }
-    if (cut.removed.size > 0) await files.syncFolder(folder);
-    if (cut.kept !== undefined) await this.#shorten(cut.kept, cut.position);
-  }
-
-  async #shorten(segment: Segment, position: number): Promise<void> {
-    const { files, folder, openSegments } = this.#options;
-    openSegments.forget(segment);
-    await files.remove(`${folder}/${indexName(segment.first)}`);
-    const file = await files.open(`${folder}/${segmentName(segment.first)}`, "write");
-    try {
-      await file.truncate(position);
-      await syncFile(file);
-    } finally {
-      await file.close();
-    }
+    await removeCut(files, folder, openSegments, cut);
   }
 }

@@ -23,12 +23,21 @@ export interface Group {
   readonly frames: number;
 }
 
+/** Where a group goes. */
+interface GroupPlace {
+  readonly first: LogIndex;
+  /** Nothing after this entry is in it. */
+  readonly through: LogIndex;
+  /** Unless it begins the segment. */
+  readonly position: number;
+}
+
 /**
- * The next group from `first` on, which goes at `position` unless it begins the segment. Headers are made here, for
+ * The next group from `first` on. Headers are made here, for
  * only now is the group's number known; bodies are the frames' own.
  */
-export function takeGroup(segment: Segment, window: TailWindow, first: LogIndex, position: number, mark: GroupMark): Group {
-  const frames = framesOfGroup(segment, window, first);
+export function takeGroup(segment: Segment, window: TailWindow, { first, through, position }: GroupPlace, mark: GroupMark): Group {
+  const frames = framesOfGroup(window, first, Math.min(segment.last, through));
   const last = frames.at(-1);
   assert(last !== undefined, "a group has a frame");
   const begins = first === segment.first;
@@ -46,10 +55,10 @@ export function takeGroup(segment: Segment, window: TailWindow, first: LogIndex,
   return { first, last: last.index, end: { position: end, offset: endOffsetOf(last) }, chunks, position: start, bytes: end - start, frames: frames.length };
 }
 
-function framesOfGroup(segment: Segment, window: TailWindow, first: LogIndex): Frame[] {
+function framesOfGroup(window: TailWindow, first: LogIndex, last: number): Frame[] {
   const frames: Frame[] = [];
   let bytes = 0;
-  for (let index = first; index <= segment.last && frames.length < FRAMES_MAX && bytes < BYTES_MAX; index = indexPlus(index, 1)) {
+  for (let index = first; index <= last && frames.length < FRAMES_MAX && bytes < BYTES_MAX; index = indexPlus(index, 1)) {
     const frame = window.get(index);
     assert(frame !== undefined, "what is not written is in memory");
     frames.push(frame);

@@ -252,6 +252,7 @@ export class LogRecovery {
       group: this.#groupMax,
       index: this.state.head?.index?.numbers ?? null,
       ...(doubt && { doubt }),
+      ...(this.#checkpoint.voidThrough !== undefined && { voidThrough: this.#checkpoint.voidThrough }),
     };
   }
 

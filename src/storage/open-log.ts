@@ -15,6 +15,10 @@ export interface OpenedLog {
   readonly doubt: Doubt | undefined;
   /** Whether the checkpoint on disk says all of this. */
   readonly isCheckpointed: boolean;
+  /** See `Checkpoint`. */
+  readonly voidThrough: number;
+  /** There was no log, or no checkpoint to tell where it began: what a journal holds is of another one, or does not help. */
+  readonly isBegun: boolean;
 }
 
 export interface OpenLogOptions {
@@ -24,6 +28,8 @@ export interface OpenLogOptions {
   readonly isNew: boolean;
   /** Names the time since the machine was started; empty when unknown. */
   readonly bootId: string;
+  /** Number of the last group that was begun in the broker's journal, by now; 0 without one. */
+  readonly journalGroup: number;
 }
 
 /** What the folder said before any entry was looked at. */
@@ -33,6 +39,8 @@ interface Base {
   readonly doubt: Doubt | undefined;
   /** The checkpoint has to be written anew. */
   readonly isRepaired: boolean;
+  /** The checkpoint was made up. */
+  readonly isBegun: boolean;
 }
 
 /**
@@ -68,20 +76,21 @@ async function open(options: OpenLogOptions): Promise<OpenedLog> {
   const behind: Doubt | undefined = mayBeBehind ? { kind: "torn", from: indexPlus(recovery.state.lastIndex, 1) } : undefined;
   const doubt = mergeDoubts(mergeDoubts(base.checkpoint.doubt, base.doubt), mergeDoubts(recovery.doubt, behind));
   const isCheckpointed = await recovery.finish(doubt, base.isRepaired || mayBeBehind);
-  return { state: recovery.state, durable: recovery.durable, doubt, isCheckpointed };
+  const { voidThrough = 0 } = base.checkpoint;
+  return { state: recovery.state, durable: recovery.durable, doubt, isCheckpointed, voidThrough, isBegun: base.isBegun };
 }
 
 /** Makes an empty log's folder, or one in which a log was lost. */
-async function loadBase({ files, folder, isNew }: OpenLogOptions, names: readonly string[]): Promise<Base> {
+async function loadBase({ files, folder, isNew, journalGroup }: OpenLogOptions, names: readonly string[]): Promise<Base> {
   const checkpoint = await load(files, folder, names, CHECKPOINT_NAME);
   const failed = await load(files, folder, names, FAILED_NAME);
   if (failed !== undefined && failed !== "damaged" && (checkpoint === undefined || checkpoint === "damaged" || failed.group >= checkpoint.group)) {
     // One more than any group that the failure left behind, so that this mark is never taken for a fresh one.
-    return { checkpoint: { ...failed, group: failed.group + 1 }, doubt: undefined, isRepaired: true };
+    return { checkpoint: { ...failed, group: failed.group + 1 }, doubt: undefined, isRepaired: true, isBegun: false };
   }
   if (checkpoint !== undefined && checkpoint !== "damaged") {
     const from = indexPlus(checkpoint.segments.at(-1)?.last ?? checkpoint.logStart.index, 1);
-    return { checkpoint, doubt: failed === "damaged" ? { kind: "torn", from } : undefined, isRepaired: failed !== undefined };
+    return { checkpoint, doubt: failed === "damaged" ? { kind: "torn", from } : undefined, isRepaired: failed !== undefined, isBegun: false };
   }
   const [first] = firstIndexesOf(names);
   if (first !== undefined && first > 1) throw beginningLost(folder, first);
@@ -94,10 +103,11 @@ async function loadBase({ files, folder, isNew }: OpenLogOptions, names: readonl
     termRuns: [],
     group: 0,
     index: null,
+    ...(journalGroup > 0 && { voidThrough: journalGroup }),
   };
   if (first === undefined) await makeLastingFolder(files, folder);
   const isFresh = isNew && first === undefined && checkpoint === undefined;
-  return { checkpoint: empty, doubt: isFresh ? undefined : { kind: "damaged", from: indexPlus(logStart.index, 1) }, isRepaired: true };
+  return { checkpoint: empty, doubt: isFresh ? undefined : { kind: "damaged", from: indexPlus(logStart.index, 1) }, isRepaired: true, isBegun: true };
 }
 
 /** Nobody can say whether what came before was dropped or is missing: taken for dropped, it would be lost for every reader. */

@@ -1,21 +1,26 @@
 import { assert } from "../base/assert.js";
 import { EntryKind } from "../base/entry-kind.js";
 import { QuireError } from "../base/errors.js";
-import { endOffsetOf, type Frame } from "../base/frame.js";
+import type { Frame } from "../base/frame.js";
 import { type LogIndex, logIndex, type Offset, type Term } from "../base/ids.js";
 import type { Clock } from "../base/ports.js";
 import type { Doubt, LogPosition, TermRun } from "../consensus/types.js";
 import { CHECKPOINT_FORMAT, type Checkpoint, CheckpointFile, encodeCheckpoint, FAILED_NAME } from "./checkpoint.js";
 import { type Files, writeFile } from "./files.js";
 import { GroupCommit } from "./group-commit.js";
+import type { Journal } from "./journal/journal.js";
+import { JournalLane } from "./journal/journal-lane.js";
+import { type Replay, replayOf } from "./journal/replay.js";
 import type { Log, LogCallbacks, LogSettings, SegmentInfo } from "./log.js";
 import { LogReader } from "./log-reader.js";
 import type { LogState } from "./log-state.js";
 import { type OpenedLog, openLog } from "./open-log.js";
 import type { OpenSegments } from "./open-segments.js";
 import { mergeDoubts } from "./recovery.js";
+import type { ReplicaRecord } from "./replica-store.js";
 import { indexName, segmentName } from "./segment.js";
 import type { TailCache, TailWindow } from "./tail-cache.js";
+import { firstOf, holderOf } from "./tail-search.js";
 
 export interface SegmentedLogOptions {
   /** `PatientFiles`, so that an error that passes is not taken for damage, and one that stays is. */
@@ -33,6 +38,8 @@ export interface SegmentedLogOptions {
   readonly isNew: boolean;
   /** Names the time since the machine was started; empty when unknown. Only matters to flush mode `interval`. */
   readonly bootId: string;
+  /** Where small appends go first, and under which name; of all logs of a broker. */
+  readonly journal?: { readonly journal: Journal; readonly record: ReplicaRecord };
 }
 
 /**
@@ -42,11 +49,23 @@ export interface SegmentedLogOptions {
  * cannot be read at all
  */
 export async function openSegmentedLog(options: SegmentedLogOptions): Promise<SegmentedLog> {
-  const opened = await openLog(options).catch((error: unknown) => {
-    if (isDamage(error)) options.callbacks.onDamaged?.(error);
+  const { journal: journaled, callbacks } = options;
+  const opened = await openLog({ ...options, journalGroup: journaled?.journal.group ?? 0 }).catch((error: unknown) => {
+    if (isDamage(error)) callbacks.onDamaged?.(error);
     throw error;
   });
-  return new SegmentedLog(options, opened);
+  if (journaled === undefined) return new SegmentedLog(options, opened);
+  const { journal, record } = journaled;
+  const replay = opened.isBegun ? undefined : replayOf(opened.state, journal.tailOf(record), opened.voidThrough);
+  const log = new SegmentedLog(options, { ...opened, doubt: mergeDoubts(opened.doubt, replay?.doubt) });
+  try {
+    await log.settle(replay);
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+  journal.released(record);
+  return log;
 }
 
 const dropped = (what: string, start: number): QuireError =>
@@ -75,8 +94,8 @@ export class SegmentedLog implements Log {
   /** Last entry that was reported. */
   #syncedIndex: LogIndex;
 
-  constructor(options: SegmentedLogOptions, { state, durable, doubt, isCheckpointed }: OpenedLog) {
-    const { files, folder, clock, openSegments } = options;
+  constructor(options: SegmentedLogOptions, { state, durable, doubt, isCheckpointed, voidThrough }: OpenedLog) {
+    const { files, folder, clock, openSegments, journal } = options;
     this.#options = options;
     this.#settings = options.settings;
     this.#state = state;
@@ -96,11 +115,21 @@ export class SegmentedLog implements Log {
       settings: () => this.#settings,
       checkpoint: this.#checkpoint,
       durable,
+      lane: journal && ((due) => new JournalLane({ ...journal, window, index: durable.index, voidThrough, due })),
       synced: (last) => this.#synced(last),
       failed: (error) => this.#failed(error),
       markDeferred: () => this.#markDeferred(),
     });
     this.#reader = new LogReader({ files, folder, state, window, openSegments, writtenIndex: () => this.#commit.writtenIndex });
+  }
+
+  /** Takes from the journal what the segments lack, on disk when it resolves; a doubt that comes from there too. */
+  async settle(replay: Replay | undefined): Promise<void> {
+    if (replay === undefined || (replay.frames.length === 0 && replay.doubt === undefined)) return;
+    // The journal's bytes are not kept in memory for the sake of a few entries.
+    this.append(replay.frames.map((frame) => ({ ...frame, body: Buffer.from(frame.body) })));
+    await this.#commit.idle();
+    if (replay.doubt !== undefined) await this.#unlessFailed(this.#checkpoint.write());
   }
 
   get logStart(): LogPosition {
@@ -184,7 +213,7 @@ export class SegmentedLog implements Log {
       assert(offset < this.endOffset, () => `offset ${offset} is not there; the log ends at ${this.endOffset}`);
       // It may have been there when this began.
       if (offset < this.startOffset) throw dropped(`offset ${offset}`, this.startOffset);
-      const inMemory = this.#holderInMemory(offset);
+      const inMemory = holderOf(this.#window, offset, this.#range);
       if (inMemory !== undefined) return inMemory.index;
       const segment = this.#state.segmentOfOffset(offset);
       assert(segment !== undefined, "an offset that the log holds is in a segment");
@@ -207,7 +236,7 @@ export class SegmentedLog implements Log {
         const found = await this.#reader.find(segment, (index) => index.beforeTimestamp(timestampMs), isLate);
         if (found !== undefined) return { index: found.index, baseOffset: found.baseOffset };
       }
-      const frame = this.#inMemory(isLate);
+      const frame = firstOf(this.#window, this.#range, isLate);
       return frame && { index: frame.index, baseOffset: frame.baseOffset };
     });
   }
@@ -276,34 +305,6 @@ export class SegmentedLog implements Log {
     this.#window.clear();
   }
 
-  /** The frame that holds `offset`, if it is in memory. Of a million entries without records, a few are looked at. */
-  #holderInMemory(offset: Offset): Frame | undefined {
-    const { oldest } = this.#window;
-    if (oldest === undefined || oldest.baseOffset > offset) return undefined;
-    let low = Math.max(oldest.index, this.logStart.index + 1);
-    let high: number = this.lastIndex;
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2);
-      const frame = this.#window.get(logIndex(middle));
-      assert(frame !== undefined, "the frames in memory have no gap");
-      if (endOffsetOf(frame) > offset) high = middle;
-      else low = middle + 1;
-    }
-    const found = this.#window.get(logIndex(low));
-    return found !== undefined && found.batch.recordCount > 0 && endOffsetOf(found) > offset ? found : undefined;
-  }
-
-  /** The first frame in memory for which `isWanted` holds. */
-  #inMemory(isWanted: (frame: Frame) => boolean): Frame | undefined {
-    const { oldest } = this.#window;
-    if (oldest === undefined) return undefined;
-    for (let index = Math.max(oldest.index, this.logStart.index + 1); index <= this.lastIndex; index++) {
-      const frame = this.#window.get(logIndex(index));
-      if (frame !== undefined && isWanted(frame)) return frame;
-    }
-    return undefined;
-  }
-
   /** A read that met a truncation may have seen half of it: it is done again. */
   async #repeated<T>(read: () => Promise<T>): Promise<T> {
     for (;;) {
@@ -323,6 +324,10 @@ export class SegmentedLog implements Log {
     return error;
   }
 
+  get #range(): { after: LogIndex; last: LogIndex } {
+    return { after: this.logStart.index, last: this.lastIndex };
+  }
+
   #synced(last: LogPosition): void {
     this.#syncedIndex = last.index;
     this.#options.callbacks.onSynced(last);
@@ -334,8 +339,8 @@ export class SegmentedLog implements Log {
    */
   #failed(error: Error): void {
     const { files, folder, callbacks } = this.#options;
-    const lost: Doubt = { kind: "torn", from: logIndex(this.#commit.durable.index + 1) };
-    const isAhead = this.#syncedIndex > this.#commit.durable.index;
+    const lost: Doubt = { kind: "torn", from: logIndex(this.#commit.safeIndex + 1) };
+    const isAhead = this.#syncedIndex > this.#commit.safeIndex;
     const doubt = mergeDoubts(this.#doubt, isAhead ? lost : undefined);
     const mark = encodeCheckpoint({ ...this.#image(), group: this.#commit.groupNumber, ...(doubt && { doubt }) });
     this.#failureMark = writeFile(files, `${folder}/${FAILED_NAME}`, mark, { sync: false }).catch(() => undefined);
@@ -355,6 +360,7 @@ export class SegmentedLog implements Log {
       ...this.#state.imageThrough(index, place),
       group,
       index: numbers ?? null,
+      ...(this.#commit.voidThrough > 0 && { voidThrough: this.#commit.voidThrough }),
       ...(this.#doubt && { doubt: this.#doubt }),
       ...(this.#deferredIn !== undefined && { deferredIn: this.#deferredIn }),
     };

@@ -1,5 +1,6 @@
 import type { Clock } from "../base/ports.js";
 import type { Files } from "./files.js";
+import { JOURNAL_LIMITS, type Journal, openJournal } from "./journal/journal.js";
 import type { Log, LogCallbacks, LogSettings } from "./log.js";
 import { OpenSegments } from "./open-segments.js";
 import { PatientFiles } from "./patient-files.js";
@@ -13,7 +14,9 @@ interface SegmentedLogsOptions {
   /** Holds a folder for each log. */
   readonly folder: string;
   /** Where the replicas of these logs are recorded; tells a new replica from one that lost its log. */
-  readonly store: Pick<ReplicaStore, "hardState">;
+  readonly store: Pick<ReplicaStore, "hardState" | "get" | "put" | "replicas">;
+  /** Of the journal that all logs share; without one, each log is synced by itself. */
+  readonly journalFolder?: string;
   /** Bytes of recent frames in memory, of all logs together. */
   readonly cacheBytes: number;
 }
@@ -29,6 +32,7 @@ export class SegmentedLogs {
   readonly #tailCache: TailCache;
   readonly #openSegments: OpenSegments;
   #bootId: Promise<string> | undefined;
+  #journal: Promise<Journal> | undefined;
 
   constructor(options: SegmentedLogsOptions) {
     this.#options = options;
@@ -47,7 +51,15 @@ export class SegmentedLogs {
     this.#bootId ??= readBootId(files);
     const { term } = await store.hardState(record.replicaSetId);
     const [tailCache, openSegments, folder, bootId] = [this.#tailCache, this.#openSegments, this.#folderOf(record), await this.#bootId];
-    return openSegmentedLog({ files, clock, folder, settings, callbacks, tailCache, openSegments, bootId, isNew: term === 0 });
+    const journal = await this.#openJournal();
+    const options = { files, clock, folder, settings, callbacks, tailCache, openSegments, bootId, isNew: term === 0 };
+    return openSegmentedLog(journal === undefined ? options : { ...options, journal: { journal, record } });
+  }
+
+  /** When all logs are closed. */
+  async close(): Promise<void> {
+    const journal = await this.#journal?.catch(() => undefined);
+    await journal?.close();
   }
 
   /** Moves a closed log out of the way, in place of one that was moved before; returns where it is now. */
@@ -57,6 +69,7 @@ export class SegmentedLogs {
     await files.removeFolder(aside);
     await files.rename(this.#folderOf(record), aside);
     await files.syncFolder(folder);
+    (await this.#journal)?.released(record);
     return aside;
   }
 
@@ -66,6 +79,15 @@ export class SegmentedLogs {
     await files.removeFolder(this.#asideOf(record));
     await files.removeFolder(this.#folderOf(record));
     if ((await files.list(folder)) !== undefined) await files.syncFolder(folder);
+    (await this.#journal)?.released(record);
+  }
+
+  /** With the first log: before it, nothing is known of what the former process left. */
+  async #openJournal(): Promise<Journal | undefined> {
+    const { journalFolder: folder, store, clock } = this.#options;
+    if (folder === undefined) return undefined;
+    this.#journal ??= openJournal({ files: this.#files, folder, store, clock, limits: JOURNAL_LIMITS });
+    return this.#journal;
   }
 
   #asideOf(record: ReplicaRecord): string {

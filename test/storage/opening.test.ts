@@ -8,6 +8,7 @@ import type { HardState } from "../../src/consensus/types.js";
 import { SegmentedLogs } from "../../src/storage/segmented-logs.js";
 import { FaultyFiles } from "../support/faulty-files.js";
 import { frame, frames } from "../support/frames.js";
+import { MemoryStore } from "../support/memory-store.js";
 import { openTestLog } from "../support/storage-log.js";
 
 const segmentBytes = 4 * MIB;
@@ -67,7 +68,9 @@ test("a replica that was never in a term may lack its log; any other has lost it
   const files = new FaultyFiles();
   await files.makeFolder("/data/logs");
   let hardState: HardState = { term: term(0), votedFor: null };
-  const logs = new SegmentedLogs({ files, clock: systemClock, folder: "/data/logs", store: { hardState: async () => hardState }, cacheBytes: MIB });
+  const store = new MemoryStore();
+  store.hardState = async () => hardState;
+  const logs = new SegmentedLogs({ files, clock: systemClock, folder: "/data/logs", store, cacheBytes: MIB });
   const record = { replicaSetId: replicaSetId(3), replicaId: replicaId(8) };
   const settings = { segmentBytes, segmentAgeMs: 0, flush: "batch", flushIntervalMs: 1 } as const;
   const callbacks = { onSynced() {}, onFailed: assert.fail };

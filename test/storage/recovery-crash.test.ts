@@ -3,18 +3,24 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Frame } from "../../src/base/frame.js";
-import { logIndex } from "../../src/base/ids.js";
+import { logIndex, replicaId, replicaSetId } from "../../src/base/ids.js";
+import { systemClock } from "../../src/base/system-ports.js";
 import type { Doubt } from "../../src/consensus/types.js";
+import { openJournal } from "../../src/storage/journal/journal.js";
+import { PatientFiles } from "../../src/storage/patient-files.js";
 import type { SegmentedLog } from "../../src/storage/segmented-log.js";
 import { FaultyFiles } from "../support/faulty-files.js";
 import { frame } from "../support/frames.js";
-import { openTestLog } from "../support/storage-log.js";
+import { MemoryStore } from "../support/memory-store.js";
+import { openTestLog, type TestLog } from "../support/storage-log.js";
 
 type Step =
   | { readonly kind: "append"; readonly sizes: readonly number[]; readonly newTerm: boolean }
   | { readonly kind: "truncate"; readonly back: number }
   | { readonly kind: "settle" }
-  | { readonly kind: "turn" };
+  | { readonly kind: "turn" }
+  /** Another log of the broker appends. */
+  | { readonly kind: "other"; readonly size: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -28,6 +34,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("truncate" as const), back: fc.integer({ min: 0, max: 12 }) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("settle" as const) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("turn" as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("other" as const), size: fc.integer({ min: 0, max: 700 }) }) },
 );
 
 const life = fc.record({
@@ -86,8 +93,50 @@ async function readAll(log: SegmentedLog): Promise<Frame[]> {
   return found;
 }
 
-async function live(files: FaultyFiles, ledger: Ledger, steps: readonly Step[]): Promise<void> {
-  const { log, settled, synced } = await openTestLog({ files, cacheBytes: 2_000 });
+/** Two logs of one broker, and a journal so small that it is left and cleared all the time; or each with syncs of its own. */
+class Disk {
+  files = new FaultyFiles();
+  readonly #store = new MemoryStore();
+  readonly #hasJournal: boolean;
+
+  constructor(hasJournal: boolean) {
+    this.#hasJournal = hasJournal;
+  }
+
+  async open(): Promise<{ one: TestLog; other: TestLog; close: () => Promise<void> }> {
+    const { files } = this;
+    const records = [1, 2].map((set) => ({ replicaSetId: replicaSetId(set), replicaId: replicaId(set) }));
+    this.#store.replicas = async () => records;
+    const limits = { partBytesMax: 1_500, fileBytes: 3_000, bytesMax: 6_000, ageMsMax: 5 };
+    const journal = this.#hasJournal
+      ? await openJournal({ files: new PatientFiles(files, systemClock), folder: "/data/journal", store: this.#store, clock: systemClock, limits })
+      : undefined;
+    const [one, other] = await Promise.all(
+      records.map((record) =>
+        openTestLog({ files, folder: `/data/log${record.replicaSetId}`, cacheBytes: 2_000, ...(journal && { journal: { journal, record } }) }),
+      ),
+    );
+    assert.ok(one !== undefined && other !== undefined);
+    const close = async (): Promise<void> => {
+      await Promise.all([one.log.close(), other.log.close()]);
+      await journal?.close();
+      if (journal !== undefined)
+        assert.deepEqual(
+          files.paths().filter((path) => path.startsWith("/data/journal/")),
+          [],
+          "what nobody needs is gone",
+        );
+    };
+    return { one, other, close };
+  }
+}
+
+async function live(disk: Disk, ledger: Ledger, steps: readonly Step[]): Promise<void> {
+  const { files } = disk;
+  const { one, other, close } = await disk.open();
+  const { log, settled, synced } = one;
+  // Of what the journal had and the segments lack.
+  synced.splice(0);
   const found = await readAll(log);
   assertIsPrefixOfSome(found, ledger);
   for (let i = 0; i < ledger.acked; i++) {
@@ -108,6 +157,8 @@ async function live(files: FaultyFiles, ledger: Ledger, steps: readonly Step[]):
     if (each.kind === "append") log.append(ledger.append(each.sizes, each.newTerm));
     else if (each.kind === "settle") await settled();
     else if (each.kind === "turn") await new Promise((resolve) => setImmediate(resolve));
+    else if (each.kind === "other")
+      other.log.append([frame({ index: other.log.lastIndex + 1, term: 1, baseOffset: other.log.endOffset, body: Buffer.alloc(each.size) })]);
     else if (each.back < log.lastIndex) {
       const from = log.lastIndex - each.back;
       log.truncate(logIndex(from));
@@ -118,19 +169,20 @@ async function live(files: FaultyFiles, ledger: Ledger, steps: readonly Step[]):
     for (const last of synced.splice(0)) assert.equal(ledger.entries[last.index - 1]?.term, last.term);
   }
   if (files.diesAfter === Number.POSITIVE_INFINITY) {
-    await log.close();
+    await close();
     ledger.acked = ledger.entries.length;
   }
 }
 
 /** Runs until the process is dead or done; a dead one never answers. */
-async function liveUntilDeath(files: FaultyFiles, ledger: Ledger, steps: readonly Step[]): Promise<void> {
+async function liveUntilDeath(disk: Disk, ledger: Ledger, steps: readonly Step[]): Promise<void> {
+  const { files } = disk;
   let isDone = false;
   const death = (async () => {
     while (!isDone && files.calls <= files.diesAfter) await new Promise((resolve) => setImmediate(resolve));
   })();
   let error: unknown;
-  const run = live(files, ledger, steps).catch((thrown: unknown) => {
+  const run = live(disk, ledger, steps).catch((thrown: unknown) => {
     error = thrown;
   });
   await Promise.race([run, death]);
@@ -139,20 +191,22 @@ async function liveUntilDeath(files: FaultyFiles, ledger: Ledger, steps: readonl
   if (error !== undefined) throw error;
 }
 
-test("after any crash at any call, what was synced is read back, nothing is invented, and a torn end is a doubt that lasts", async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 4, size: "max" }), fc.infiniteStream(fc.nat()), async (lives, chance) => {
-      const below = (bound: number): number => (chance.next().value as number) % bound;
-      const ledger = new Ledger();
-      let files = new FaultyFiles();
-      for (const { steps, diesAfter, isPowerCut } of lives) {
-        files.diesAfter = diesAfter;
-        await liveUntilDeath(files, ledger, steps);
-        files.diesAfter = -1;
-        files = isPowerCut ? files.crash(below) : files.restart();
-      }
-      await live(files, ledger, []);
-    }),
-    { numRuns: 300, endOnFailure: true, includeErrorInReport: true },
-  );
-});
+for (const hasJournal of [false, true]) {
+  test(`after any crash at any call, what was synced is read back, nothing is invented, and a torn end is a doubt that lasts${hasJournal ? ", with a journal too" : ""}`, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 4, size: "max" }), fc.infiniteStream(fc.nat()), async (lives, chance) => {
+        const below = (bound: number): number => (chance.next().value as number) % bound;
+        const ledger = new Ledger();
+        const disk = new Disk(hasJournal);
+        for (const { steps, diesAfter, isPowerCut } of lives) {
+          disk.files.diesAfter = diesAfter;
+          await liveUntilDeath(disk, ledger, steps);
+          disk.files.diesAfter = -1;
+          disk.files = isPowerCut ? disk.files.crash(below) : disk.files.restart();
+        }
+        await live(disk, ledger, []);
+      }),
+      { numRuns: 300, endOnFailure: true, includeErrorInReport: true },
+    );
+  });
+}

@@ -5,7 +5,7 @@ import type { Files } from "../../src/storage/files.js";
 import type { LogSettings } from "../../src/storage/log.js";
 import { OpenSegments } from "../../src/storage/open-segments.js";
 import { PatientFiles } from "../../src/storage/patient-files.js";
-import { openSegmentedLog, type SegmentedLog } from "../../src/storage/segmented-log.js";
+import { openSegmentedLog, type SegmentedLog, type SegmentedLogOptions } from "../../src/storage/segmented-log.js";
 import { TailCache } from "../../src/storage/tail-cache.js";
 
 export interface TestLogOptions {
@@ -16,6 +16,7 @@ export interface TestLogOptions {
   readonly cacheBytes?: number;
   readonly isNew?: boolean;
   readonly bootId?: string;
+  readonly journal?: SegmentedLogOptions["journal"];
 }
 
 export interface TestLog {
@@ -36,6 +37,7 @@ export async function openTestLog({
   cacheBytes = 1e6,
   isNew = true,
   bootId = "boot",
+  journal,
 }: TestLogOptions): Promise<TestLog> {
   const synced: LogPosition[] = [];
   const failures: Error[] = [];
@@ -65,6 +67,7 @@ export async function openTestLog({
     openSegments: new OpenSegments(files, 3),
     isNew,
     bootId,
+    ...(journal && { journal }),
   });
   const settled = async (): Promise<void> => {
     while (log.syncedIndex < log.lastIndex && failures.length === 0) await new Promise<void>((resolve) => wakes.push(resolve));

@@ -17,7 +17,7 @@ async function opened(): Promise<TestLog & { readonly durable: DurableEntries; a
   const durable = new DurableEntries({
     log: opened.log,
     folder: "/data/log",
-    durableBytes: (path, from, to) => (image.file(path)?.isDurable(from, to) ? files.readSync(path, from, to - from) : undefined),
+    disk: { durableBytes: (path, from, to) => (image.file(path)?.isDurable(from, to) ? files.readSync(path, from, to - from) : undefined) },
   });
   const append = (from: number, through: number, term = 1): void => {
     const more = frames(from, through, { term });

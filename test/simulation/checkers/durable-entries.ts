@@ -3,7 +3,9 @@ import { FRAME_HEADER_BYTES, isBodyIntact, readFrameHeader } from "../../../src/
 import type { LogIndex } from "../../../src/base/ids.js";
 import type { LogPosition } from "../../../src/consensus/types.js";
 import type { Log } from "../../../src/storage/log.js";
+import type { ReplicaRecord } from "../../../src/storage/replica-store.js";
 import { segmentName } from "../../../src/storage/segment.js";
+import type { DurableJournal, TellingDisk } from "./durable-journal.js";
 
 interface Place extends LogPosition {
   readonly path: string;
@@ -15,13 +17,14 @@ export interface DurableEntriesOptions {
   readonly log: Pick<Log, "bytes" | "segments" | "logStart">;
   /** Of the log's segments. */
   readonly folder: string;
-  /** The disk's own word: these bytes of the file; undefined unless they are there after any power cut. */
-  readonly durableBytes: (path: string, from: number, to: number) => Buffer | undefined;
+  readonly disk: Pick<TellingDisk, "durableBytes">;
+  /** Where entries may be instead, and the name of the log there. */
+  readonly journal?: { readonly journal: DurableJournal; readonly record: ReplicaRecord };
 }
 
 /**
  * Asks the disk, not the log, how far a log's entries are on it: remembers where each entry that was appended stands in its segment
- * until the disk has it.
+ * until the disk has it, there or in the journal.
  */
 export class DurableEntries {
   readonly #options: DurableEntriesOptions;
@@ -55,6 +58,8 @@ export class DurableEntries {
   /** The log removes entries from `from` on. */
   truncated(from: LogIndex): void {
     this.#waiting = this.#waiting.filter(({ index }) => index < from);
+    const { journal } = this.#options;
+    journal?.journal.cut(journal.record, from);
   }
 
   /** The log says that it is on disk through `last`. Returns through where it is; undefined when nothing is that was not told of before. */
@@ -63,7 +68,7 @@ export class DurableEntries {
     let count = 0;
     for (const place of this.#waiting) {
       const { index, term } = place;
-      if (index > last.index || !this.#isThere(place)) break;
+      if (index > last.index || !(this.#isThere(place) || this.#isInJournal(place))) break;
       through = { index, term };
       count += 1;
     }
@@ -71,9 +76,14 @@ export class DurableEntries {
     return through;
   }
 
+  #isInJournal(at: LogPosition): boolean {
+    const { journal } = this.#options;
+    return journal?.journal.has(journal.record, at) ?? false;
+  }
+
   /** What stood in its place before may be durable too. */
   #isThere({ index, term, path, from, to }: Place): boolean {
-    const bytes = this.#options.durableBytes(path, from, to);
+    const bytes = this.#options.disk.durableBytes(path, from, to);
     const header = bytes === undefined ? "short" : readFrameHeader(bytes, 0);
     if (bytes === undefined || typeof header === "string") return false;
     return header.index === index && header.term === term && isBodyIntact(header, bytes.subarray(FRAME_HEADER_BYTES));

@@ -29,6 +29,24 @@ export const storageMutants: readonly Mutant[] = [
       ["storage/segmented-log.js", "...(this.#doubt && { doubt: this.#doubt }),", ""],
     ),
   ),
+  mutant("rule 2: the journal answers before its group is on disk", [
+    "storage/journal/journal.js",
+    "return into.file.sync((failure) => {",
+    "return ((done) => done(null))((failure) => {",
+  ]),
+  mutant("rule 11: a failed sync of the journal is taken for done", [
+    "storage/journal/journal.js",
+    "if (failure !== null)\n                    return this.#settle(group, failure);",
+    "",
+  ]),
+  mutant("what the journal has is not read when a log is opened", ["storage/journal/replay.js", "frames.push(frame);", "continue;"]),
+  mutant("what was cut comes back from the journal", ["storage/journal/journal-lane.js", "this.#voidThrough = this.#journal.group;", ""]),
+  mutant("a file of the journal goes before its logs have what is in it", [
+    "storage/journal/journal.js",
+    "logs.size === 0 && number < this.#firstKept",
+    "number < this.#firstKept",
+  ]),
+  mutant("rule 10: a journal that ends in bad bytes leaves no log in doubt", ["storage/journal/replay.js", "isMissed ? {", "false ? {"]),
   mutant("a checkpoint runs ahead of the disk", [
     "storage/segmented-log.js",
     "const { index, place, group } = this.#commit.durable;",
@@ -45,5 +63,5 @@ export const storageMutants: readonly Mutant[] = [
     "test/storage",
     mutant("recovery takes bodies without their checksum", ["storage/segment-scan.js", "if (!isBodyIntact(", "if (false && !isBodyIntact("]),
   ),
-  leftTo("test/storage/truncation.test.ts", mutant("what was truncated stays in the file", ["storage/group-commit.js", "await file.truncate(position);", ""])),
+  leftTo("test/storage/truncation.test.ts", mutant("what was truncated stays in the file", ["storage/pending-cut.js", "await file.truncate(position);", ""])),
 ];

@@ -11,6 +11,7 @@ import type { Committed, Proposal, StateMachine } from "../../../src/replica/typ
 import type { Log } from "../../../src/storage/log.js";
 import type { ReplicaRecord, ReplicaStore } from "../../../src/storage/replica-store.js";
 import { DurableEntries } from "../checkers/durable-entries.js";
+import { DurableJournal, type TellingDisk } from "../checkers/durable-journal.js";
 import type { FinalReplica, RestingReplica } from "../checkers/observations.js";
 import { PartitionChecker } from "../checkers/partition-checker.js";
 import { finalReplica, watchLog } from "../checkers/real-replica.js";
@@ -24,7 +25,6 @@ import { ProducersWatch } from "./producers-watch.js";
 import type { Recorder } from "./recorder.js";
 
 /** A disk's own word: these bytes of a file, if they are there after any power cut. */
-type DurableBytes = (path: string, from: number, to: number) => Buffer | undefined;
 
 interface Watched {
   readonly host: LocalHost;
@@ -65,9 +65,9 @@ export class Observer {
   }
 
   /** For one process of a broker. */
-  of(process: SimProcess, durableBytes: DurableBytes, told: (host: LocalHost) => void): HostObserver {
+  of(process: SimProcess, disk: TellingDisk, told: (host: LocalHost) => void): HostObserver {
     return {
-      decorate: (options) => this.#decorated(options, process, durableBytes),
+      decorate: (options) => this.#decorated(options, process, disk),
       created: (host) => {
         const watched: Watched = { host, replicas: new Set() };
         this.#watched.set(process, watched);
@@ -196,7 +196,8 @@ export class Observer {
     return outcome;
   }
 
-  #decorated(options: HostOptions, process: SimProcess, durableBytes: DurableBytes): HostOptions {
+  #decorated(options: HostOptions, process: SimProcess, disk: TellingDisk): HostOptions {
+    const journal = new DurableJournal(disk, "/data/journal");
     const ids = new Map<ReplicaSetId, ReplicaId>();
     return {
       ...options,
@@ -229,7 +230,7 @@ export class Observer {
               callbacks.onSynced(last);
             },
           });
-          durable = new DurableEntries({ log, folder: `/data/logs/${record.replicaSetId}-${record.replicaId}`, durableBytes });
+          durable = new DurableEntries({ log, folder: `/data/logs/${record.replicaSetId}-${record.replicaId}`, disk, journal: { journal, record } });
           const hardState = await options.store.hardState(record.replicaSetId);
           const snapshots = (await options.store.snapshots(record.replicaSetId)).map(({ index }) => index);
           this.#diskOf(process).set(record.replicaId, record);

@@ -85,13 +85,9 @@ export class SimBroker {
         ports,
         logger: traceLogger(process.world.trace, () => process.world.nowMs, process.name),
         signal: stopping.signal,
-        observer: observer.of(
-          process,
-          (path, from, to) => this.disk.durableBytes(path, from, to),
-          (host) => {
-            if (this.process === process) this.host = host;
-          },
-        ),
+        observer: observer.of(process, this.disk, (host) => {
+          if (this.process === process) this.host = host;
+        }),
       });
       if (this.process !== process) return;
       this.#running = running;

@@ -1,0 +1,51 @@
+/** What a log takes from the journal when it is opened; pure. README.md has the argument. */
+import { endOffsetOf, type Frame } from "../../base/frame.js";
+import { indexPlus, type LogIndex } from "../../base/ids.js";
+import type { Doubt } from "../../consensus/types.js";
+import type { LogState } from "../log-state.js";
+
+/** What the journal holds of one log, or does not know whether it held. */
+export interface JournalTail {
+  /** In the order in which they were written. */
+  readonly parts: readonly { readonly group: number; readonly frames: readonly Frame[] }[];
+  /** A group that may have held more of this log, and cannot be read. */
+  readonly lost: { readonly kind: Doubt["kind"]; readonly group: number; readonly through: LogIndex | undefined } | undefined;
+}
+
+export interface Replay {
+  /** They follow the log's last entry. */
+  readonly frames: readonly Frame[];
+  readonly doubt: Doubt | undefined;
+}
+
+/**
+ * Which of the journal's entries the log lacks.
+ *
+ * @param voidThrough of groups through this number nothing is wanted: the log was cut, or made, after them
+ */
+export function replayOf(log: Pick<LogState, "lastIndex" | "lastTerm" | "endOffset" | "logStart" | "termAt">, tail: JournalTail, voidThrough: number): Replay {
+  const frames: Frame[] = [];
+  let next = indexPlus(log.lastIndex, 1);
+  let { lastTerm, endOffset } = log;
+  for (const part of tail.parts) {
+    if (part.group <= voidThrough) continue;
+    for (const frame of part.frames) {
+      if (frame.index < next) {
+        // Once here is once there: since the last cut there was one history.
+        if (frame.index > log.logStart.index && frame.index <= log.lastIndex && log.termAt(frame.index) !== frame.term) return damaged(frames, next);
+        continue;
+      }
+      if (frame.index > next || frame.term < lastTerm || frame.baseOffset !== endOffset) return damaged(frames, next);
+      frames.push(frame);
+      next = indexPlus(next, 1);
+      lastTerm = frame.term;
+      endOffset = endOffsetOf(frame);
+    }
+  }
+  const { lost } = tail;
+  const isMissed = lost !== undefined && lost.group > voidThrough && (lost.through === undefined || lost.through >= next);
+  return { frames, doubt: isMissed ? { kind: lost.kind, from: next } : undefined };
+}
+
+/** What was synced before these entries is in neither place. */
+const damaged = (frames: readonly Frame[], from: LogIndex): Replay => ({ frames, doubt: { kind: "damaged", from } });
