@@ -36,8 +36,8 @@ export interface SendAllOptions<Value> {
   readonly headers?: (value: Value) => Headers | undefined;
   readonly timestampMs?: (value: Value) => number | undefined;
   readonly partition?: number;
-  /** Called as records are acknowledged, with how many were so far. */
-  readonly onProgress?: (acknowledged: number) => void;
+  /** Called as records are acknowledged, with how many were so far, and the partition of those that were just now. */
+  readonly onProgress?: (acknowledged: number, partition: number) => void;
   /** Aborting it rejects with its reason. What is already in the buffer may be written nevertheless. */
   readonly signal?: AbortSignal;
 }
@@ -132,7 +132,7 @@ export class SendCompletion implements Completion {
 
 /** Many records' one promise: a counter for all, nothing for each. */
 export class BulkCompletion implements Completion {
-  readonly #onProgress: ((acknowledged: number) => void) | undefined;
+  readonly #onProgress: SendAllOptions<unknown>["onProgress"];
   readonly #partitions = new Map<number, { records: number; firstOffset: number; lastOffset: number }>();
   #sent = 0;
   #acknowledged = 0;
@@ -140,7 +140,7 @@ export class BulkCompletion implements Completion {
   #failure: QuireError | undefined;
   #done: (() => void) | undefined;
 
-  constructor(onProgress: ((acknowledged: number) => void) | undefined) {
+  constructor(onProgress: SendAllOptions<unknown>["onProgress"]) {
     this.#onProgress = onProgress;
   }
 
@@ -162,7 +162,7 @@ export class BulkCompletion implements Completion {
       known.records += count;
       known.lastOffset = lastOffset;
     }
-    this.#onProgress?.(this.#acknowledged);
+    this.#onProgress?.(this.#acknowledged, partition);
     this.#check();
   }
 

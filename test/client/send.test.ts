@@ -95,10 +95,20 @@ test("sendAll sends many with one promise, tells its progress, and says where th
   cluster.createTopic("t", 2);
   const topic = quire.topic<{ n: number }>("t");
   const progress: number[] = [];
+  const counted = [0, 0];
+  const onProgress = (count: number, partition: number): void => {
+    counted[partition] = (counted[partition] ?? 0) + count - (progress.at(-1) ?? 0);
+    progress.push(count);
+  };
   const values = Array.from({ length: 5_000 }, (_, n) => ({ n }));
-  const result = await topic.sendAll(values, { key: ({ n }) => String(n % 7), onProgress: (count) => progress.push(count) });
+  const result = await topic.sendAll(values, { key: ({ n }) => String(n % 7), onProgress });
   assert.equal(result.records, 5_000);
-  assert.equal(progress[progress.length - 1], 5_000);
+  assert.equal(progress.at(-1), 5_000);
+  assert.deepEqual(
+    counted,
+    [0, 1].map((partition) => result.partitions.get(partition)?.records),
+    "each progress is that of one partition",
+  );
   const counts = [...result.partitions.values()].map((place) => place.records);
   assert.equal(
     counts.reduce((sum, count) => sum + count, 0),
