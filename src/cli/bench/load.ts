@@ -28,7 +28,7 @@ export interface Phase {
   readonly consumed: Rate | undefined;
   readonly acknowledgementMs: LatencySummary | undefined;
   readonly endToEndMs: LatencySummary | undefined;
-  /** The longest time in which a partition acknowledged nothing; only known where records are sent one by one. */
+  /** The longest time in which a partition acknowledged nothing; not known where they are sent as fast as can be. */
   readonly longestPauseMs: number;
   readonly processes: readonly ProcessFigures[];
 }

@@ -36,10 +36,12 @@ export class Payload {
     this.#ring = Array.from({ length: size }, () => this.stamped(0));
   }
 
-  /** A value without a time that is used again some thousand calls later: for senders that encode at once. */
-  next(): Buffer {
+  /** A value that is used again some calls later, at least `RING_MIN`: for senders that encode at once. @param atMs as of `stamped` */
+  next(atMs = 0): Buffer {
     this.#at = (this.#at + 1) % this.#ring.length;
-    return this.#ring[this.#at] ?? this.stamped(0);
+    const value = this.#ring[this.#at] ?? this.stamped(atMs);
+    value.writeDoubleLE(atMs, 0);
+    return value;
   }
 
   /** A value of its own. @param atMs the machine's time at which it is to be sent; 0 for none */

@@ -24,9 +24,10 @@ export class Tally {
     this.#bytes += bytes;
   }
 
-  /** @param fromMs when the record was to be sent, on the machine's clock */
-  latency(fromMs: number, nowMs: number): void {
-    if (this.#latenciesUs.length < SAMPLES_MAX) this.#latenciesUs.push(Math.max(0, Math.round((nowMs - fromMs) * 1e3)));
+  /** @param fromMs when the records were to be sent, on the machine's clock */
+  latency(fromMs: number, nowMs: number, records = 1): void {
+    const us = Math.max(0, Math.round((nowMs - fromMs) * 1e3));
+    for (let at = 0; at < records && this.#latenciesUs.length < SAMPLES_MAX; at++) this.#latenciesUs.push(us);
   }
 
   /** Something of this partition was acknowledged. */

@@ -56,11 +56,26 @@ test("producers and their rate are spread over processes, never more of these th
 test("a rate is kept through a stall: what is late is due when it was, and nothing is left out or given twice", () => {
   const schedule = new Schedule(100, 500);
   assert.deepEqual([...schedule.due(99)], []);
-  assert.deepEqual([...schedule.due(104.5)], [102, 104]);
+  assert.deepEqual(
+    [...schedule.due(104.5)],
+    [
+      { atMs: 102, records: 1 },
+      { atMs: 104, records: 1 },
+    ],
+  );
   assert.deepEqual([...schedule.due(104.5)], []);
-  assert.deepEqual([...schedule.due(110)], [106, 108, 110]);
+  assert.deepEqual(
+    [...schedule.due(110)].map(({ atMs }) => atMs),
+    [106, 108, 110],
+  );
   const fast = new Schedule(0, 3_000);
-  assert.deepEqual([...fast.due(2)], [1, 1, 1, 2, 2, 2]);
+  assert.deepEqual(
+    [...fast.due(2)],
+    [
+      { atMs: 1, records: 3 },
+      { atMs: 2, records: 3 },
+    ],
+  );
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 200_000 }), fc.array(fc.double({ min: 0, max: 50, noNaN: true }), { maxLength: 20 }), (perSecond, steps) => {
       const paced = new Schedule(0, perSecond);
@@ -68,7 +83,7 @@ test("a rate is kept through a stall: what is late is due when it was, and nothi
       let count = 0;
       for (const step of steps) {
         nowMs += step;
-        count += [...paced.due(nowMs)].length;
+        for (const { records } of paced.due(nowMs)) count += records;
       }
       const exactly = (Math.floor(nowMs) * perSecond) / 1e3;
       assert.ok(Math.abs(count - Math.floor(exactly)) <= 1, `${count} of ${exactly}`);
@@ -102,6 +117,7 @@ test("a value has the asked size, carries its time or none, and is not the same 
     const atMs = 123_456_789.25;
     assert.deepEqual([payload.stamped(atMs).length, payload.next().length], [bytes, bytes]);
     assert.deepEqual([stampOf(payload.stamped(atMs)), stampOf(payload.next()), stampOf(payload.stamped(0))], [atMs, 0, 0]);
+    assert.deepEqual([stampOf(payload.next(atMs)), stampOf(payload.next())], [atMs, 0]);
   }
   const payload = new Payload(100);
   const seen = new Set(Array.from({ length: 500 }, () => payload.next().toString("latin1")));
@@ -118,10 +134,12 @@ test("a tally gives out each latency once, and the longest pause of any partitio
   tally.heard(1, nowMs);
   tally.heard(0, nowMs);
   tally.latency(10, 12.5);
+  tally.latency(10, 13, 2);
+  tally.latency(10, 14, 0);
   tally.counted(3, 300);
   tally.failed(new QuireError("BUFFER_FULL", "full"), 2);
   tally.failed(new Error("other"));
-  assert.deepEqual([...tally.report({ asked: false }).latenciesUs], [2_500]);
+  assert.deepEqual([...tally.report({ asked: false }).latenciesUs], [2_500, 3_000, 3_000]);
   const report = tally.report({ asked: true });
   assert.deepEqual([report.latenciesUs.length, report.records, report.bytes, report.failed], [0, 3, 300, 3]);
   assert.equal(report.firstFailure, "BUFFER_FULL: full");
