@@ -85,7 +85,7 @@ const processLine = (row: RowOutcome, each: RowOutcome["processes"][number], at:
     each.name,
     shown(each.cpuSecondsPerGigabyte, 2),
     shown(each.cpuShare === undefined || each.cpuShare === null ? undefined : each.cpuShare * 100),
-    shown(each.peakBytes / 2 ** 20),
+    shown(each.peakBytes / 1e6),
     shown(each.syncsPerSecond),
     shown(each.messagesPerSecond),
     shown(each.bytesPerMessage),
@@ -129,7 +129,7 @@ ${rows.flatMap(limitParagraph).join("\n\n") || "None."}
 
 In the last measured stretch of each row. Syncs are those of files by Node; LevelDB's own are not seen.
 
-${line(["Row", "Process", "CPU s/GB", "CPU %", "Peak MiB", "fsyncs/s", "Messages/s", "Bytes/message", "Loop delay p99, ms"])}
+${line(["Row", "Process", "CPU s/GB", "CPU %", "Peak MB", "fsyncs/s", "Messages/s", "Bytes/message", "Loop delay p99, ms"])}
 ${line(["---", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:"])}
 ${rows.flatMap((row) => row.processes.map((each, at) => processLine(row, each, at))).join("\n")}
 
