@@ -96,6 +96,11 @@ export class Journal {
   /** Files before this one are removed when nobody needs them. */
   #firstKept: number;
   #group: number;
+  /**
+   * A file whose end cannot be read is listed. Nothing is written before it is not: when the next process finds it, groups of this one must not
+   * prove that what was never written had been.
+   */
+  #isLossListed: boolean;
   /** Logs that need what is in a file. */
   readonly #neededBy: Map<number, Set<string>>;
   #removing: Promise<void> = Promise.resolve();
@@ -111,6 +116,7 @@ export class Journal {
     this.#lastFile = lastFile;
     this.#firstKept = this.#lastFile + 1;
     this.#group = recovered.group + GROUPS_SKIPPED;
+    this.#isLossListed = recovered.isLossy;
     this.#neededBy = new Map(list.files.map((file) => [file, recovered.logsOf.get(file) ?? new Set()]));
   }
 
@@ -121,7 +127,7 @@ export class Journal {
 
   /** Whether it takes entries. */
   get isOpen(): boolean {
-    return this.#failure === undefined && !this.#isClosed;
+    return this.#failure === undefined && !this.#isClosed && !this.#isLossListed;
   }
 
   /** Of one part. */
@@ -293,6 +299,7 @@ export class Journal {
     if (unneeded.size === 0) return;
     for (const number of unneeded) this.#neededBy.delete(number);
     await this.#list.remove(unneeded, this.#group);
+    if (this.#neededBy.size === 0) this.#isLossListed = false;
     for (const number of unneeded) await files.remove(`${folder}/${journalName(number)}`);
   }
 }

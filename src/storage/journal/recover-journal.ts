@@ -16,6 +16,9 @@ export const journalName = (file: number): string => `${String(file).padStart(DI
 /** 0 for another name. */
 export const fileOf = (name: string): number => (name.endsWith(".journal") ? Number.parseInt(name, 10) || 0 : 0);
 
+/** More than a file holds; a group that is said to be so far ahead is something else. */
+const GROUPS_OF_FILE_MAX = 1_000_000;
+
 /** The end of what can be read, when it is not the end of what was written. */
 interface Loss {
   readonly kind: Doubt["kind"];
@@ -69,8 +72,15 @@ export class RecoveredJournal {
     }
   }
 
+  /** Whether there may have been more than could be read. */
+  get isLossy(): boolean {
+    return this.#loss !== undefined;
+  }
+
   /** Damage weighs more than an interrupted write, and what is not known to be of some logs is of all. The file stays until each has written that down. */
   lose(file: number, loss: Loss): void {
+    // Numbers of groups that cannot be read are not used again: logs may have noted them as void.
+    if (loss.kind === "damaged") this.group += GROUPS_OF_FILE_MAX;
     for (const key of loss.through?.keys() ?? this.#replicas) if (this.#replicas.has(key)) this.#isIn(file, key);
     if (this.#loss === undefined) this.#loss = loss;
     else this.#loss = { kind: "damaged", group: Number.POSITIVE_INFINITY, through: undefined };
@@ -100,15 +110,16 @@ export async function recoverJournal({ files, folder, listed, group, replicas }:
   const sizes = await Promise.all(listed.map((number) => files.size(pathOf(number)).catch(() => undefined)));
   // The file after the one in use is made before it is needed.
   const lastUsed = listed.findLast((_, i) => (sizes[i] ?? 0) > JOURNAL_HEADER_BYTES);
-  let before: { readonly number: number; readonly last: number } | undefined;
+  let before: { readonly number: number; readonly last: number | undefined } | undefined;
   for (const number of listed) {
     const bytes = await readFile(files, pathOf(number));
     const header = bytes === undefined ? undefined : decodeFileHeader(bytes);
     if (header === "newer") throw newerRelease(folder);
     const range = bytes && header?.number === number ? readGroups(bytes, { number, isLast: number === lastUsed }, recovered) : undefined;
-    const isGap = range !== undefined && before !== undefined && header?.follows === before.number && range.first !== before.last + 1;
+    // A file is only followed once it holds groups.
+    const isGap = range !== undefined && before !== undefined && header?.follows === before.number && range.first - 1 !== before.last;
     if (isGap || bytes === undefined || header?.number !== number) recovered.lose(number, DAMAGED);
-    before = range && { number, last: range.last };
+    before = header && { number, last: range?.last };
   }
   return recovered;
 }
@@ -139,7 +150,7 @@ function readGroups(
     const next = group?.group === expected ? group : undefined;
     const parts = next && readFrames(bytes, next);
     if (next === undefined || parts === undefined) {
-      const newest = newestBeyond(bytes, next?.end ?? at + 1, expected);
+      const newest = newestBeyond(bytes, next?.end ?? at, expected);
       recovered.group = Math.max(recovered.group, newest);
       // Only the last group of all can have been interrupted: a later one proves that it was synced.
       recovered.lose(number, isLast && newest === expected ? { kind: "torn", group: expected, through: next && lastEntries(next) } : DAMAGED);
@@ -154,11 +165,12 @@ function readGroups(
 
 const lastEntries = ({ parts }: GroupExtent): Map<string, LogIndex> => new Map(parts.map((part) => [keyOf(part), indexPlus(part.first, part.count - 1)]));
 
-/** The highest number of the groups with whole headers from `from` on, wherever they stand; at least `least`. */
+/** The highest number of the groups with whole headers from `from` on, wherever they stand; at least `least`. Records may hold bytes that look like one. */
 function newestBeyond(bytes: Buffer, from: number, least: number): number {
   let newest = least;
   for (let at = bytes.indexOf(GROUP_MAGIC_BYTES, from); at >= 0; at = bytes.indexOf(GROUP_MAGIC_BYTES, at + 1)) {
-    newest = Math.max(newest, readGroup(bytes, at)?.group ?? 0);
+    const group = readGroup(bytes, at)?.group ?? 0;
+    if (group <= least + GROUPS_OF_FILE_MAX) newest = Math.max(newest, group);
   }
   return newest;
 }
