@@ -14,6 +14,8 @@ export interface ContractLog {
   readonly log: Log;
   /** Moves what `segmentAgeMs` is measured against. */
   advance(ms: number): void;
+  /** Lets time pass until what is synced can be dropped; at once where that is so anyway. */
+  rest?(): Promise<void>;
 }
 /** Opens an empty log, closed and removed after the test. */
 export type OpenContractLog = (callbacks: LogCallbacks, settings: LogSettings) => Promise<ContractLog>;
@@ -34,7 +36,7 @@ async function open(openLog: OpenContractLog, settings: Partial<LogSettings> = {
     },
     onFailed: (error) => assert.fail(error),
   };
-  const { log, advance } = await openLog(callbacks, { ...contractSettings, ...settings });
+  const { log, advance, rest } = await openLog(callbacks, { ...contractSettings, ...settings });
   const settled = async (): Promise<void> => {
     while (log.syncedIndex < log.lastIndex) {
       await new Promise<void>((resolve) => {
@@ -42,7 +44,7 @@ async function open(openLog: OpenContractLog, settings: Partial<LogSettings> = {
       });
     }
   };
-  return { log, advance, synced, settled };
+  return { log, advance, ...(rest && { rest }), synced, settled };
 }
 
 const indexes = (read: readonly Frame[] | undefined): number[] | undefined => read?.map((each) => each.index);
@@ -258,9 +260,10 @@ function truncating(name: string, openLog: OpenContractLog): void {
 
 function dropping(name: string, openLog: OpenContractLog): void {
   test(`${name}: whole segments go, and the log begins where they end`, async () => {
-    const { log, settled } = await open(openLog, { segmentBytes: 600 });
+    const { log, settled, rest } = await open(openLog, { segmentBytes: 600 });
     log.append([...frames(1, 9), ...frames(10, 30, { term: 2 })]);
     await settled();
+    await rest?.();
     const ends = log.segments().map((segment) => segment.last.index);
     const end = ends[4] ?? assert.fail("five segments");
     const bytes = log.bytes;

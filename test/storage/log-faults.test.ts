@@ -1,26 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { logIndex, offset, term } from "../../src/base/ids.js";
-import type { Clock } from "../../src/base/ports.js";
-import { systemClock } from "../../src/base/system-ports.js";
 import { FAILED_NAME, UNSURE_NAME } from "../../src/storage/checkpoint.js";
 import { type Fault, FaultyFiles, type Operation } from "../support/faulty-files.js";
 import { frames } from "../support/frames.js";
+import { hurriedClock } from "../support/hurried-clock.js";
 import { openTestLog } from "../support/storage-log.js";
 
 const onSegments =
   (operation: Operation, fault: Fault) =>
   (called: Operation, path: string): Fault | undefined =>
     called === operation && path.endsWith(".log") ? fault : undefined;
-
-/** A clock whose pauses are over in the next turn. */
-const hurriedClock = (): Clock => ({
-  ...systemClock,
-  after: (_, run) => {
-    setImmediate(run);
-    return { cancel() {} };
-  },
-});
 
 const turns = async (count: number): Promise<void> => {
   for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));

@@ -3,16 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Frame } from "../../src/base/frame.js";
-import { logIndex, replicaId, replicaSetId } from "../../src/base/ids.js";
+import { logIndex } from "../../src/base/ids.js";
 import { systemClock } from "../../src/base/system-ports.js";
 import type { Doubt } from "../../src/consensus/types.js";
-import { openJournal } from "../../src/storage/journal/journal.js";
-import { PatientFiles } from "../../src/storage/patient-files.js";
 import type { SegmentedLog } from "../../src/storage/segmented-log.js";
-import { FaultyFiles } from "../support/faulty-files.js";
 import { frame } from "../support/frames.js";
-import { MemoryStore } from "../support/memory-store.js";
-import { openTestLog, type TestLog } from "../support/storage-log.js";
+import { entriesOf, JournalDisk } from "../support/journal-disk.js";
 
 type Step =
   | { readonly kind: "append"; readonly sizes: readonly number[]; readonly newTerm: boolean }
@@ -87,57 +83,24 @@ function assertIsPrefixOfSome(found: readonly Frame[], ledger: Ledger): void {
   assert.ok([ledger.entries, ...ledger.versions].some(isPrefixOf), "the log is no prefix of anything it ever was");
 }
 
-async function readAll(log: SegmentedLog): Promise<Frame[]> {
-  const found: Frame[] = [];
-  while (found.length < log.lastIndex) found.push(...(await log.read(logIndex(found.length + 1), log.lastIndex, 5_000)));
-  return found;
-}
-
 /** Two logs of one broker, and a journal so small that it is left and cleared all the time; or each with syncs of its own. */
-class Disk {
-  files = new FaultyFiles();
-  readonly #store = new MemoryStore();
-  readonly #hasJournal: boolean;
+const diskOf = (hasJournal: boolean): JournalDisk =>
+  new JournalDisk({
+    limits: { partBytesMax: 1_500, fileBytes: 3_000, bytesMax: 6_000, ageMsMax: 5 },
+    clock: systemClock,
+    log: { cacheBytes: 2_000 },
+    hasJournal,
+  });
 
-  constructor(hasJournal: boolean) {
-    this.#hasJournal = hasJournal;
-  }
-
-  async open(): Promise<{ one: TestLog; other: TestLog; close: () => Promise<void> }> {
-    const { files } = this;
-    const records = [1, 2].map((set) => ({ replicaSetId: replicaSetId(set), replicaId: replicaId(set) }));
-    this.#store.replicas = async () => records;
-    const limits = { partBytesMax: 1_500, fileBytes: 3_000, bytesMax: 6_000, ageMsMax: 5 };
-    const journal = this.#hasJournal
-      ? await openJournal({ files: new PatientFiles(files, systemClock), folder: "/data/journal", store: this.#store, clock: systemClock, limits })
-      : undefined;
-    const [one, other] = await Promise.all(
-      records.map((record) =>
-        openTestLog({ files, folder: `/data/log${record.replicaSetId}`, cacheBytes: 2_000, ...(journal && { journal: { journal, record } }) }),
-      ),
-    );
-    assert.ok(one !== undefined && other !== undefined);
-    const close = async (): Promise<void> => {
-      await Promise.all([one.log.close(), other.log.close()]);
-      await journal?.close();
-      if (journal !== undefined)
-        assert.deepEqual(
-          files.paths().filter((path) => path.startsWith("/data/journal/")),
-          [],
-          "what nobody needs is gone",
-        );
-    };
-    return { one, other, close };
-  }
-}
-
-async function live(disk: Disk, ledger: Ledger, steps: readonly Step[]): Promise<void> {
+async function live(disk: JournalDisk, ledger: Ledger, steps: readonly Step[]): Promise<void> {
   const { files } = disk;
-  const { one, other, close } = await disk.open();
+  const { logs, close } = await disk.open();
+  const [one, other] = logs;
+  assert.ok(one !== undefined && other !== undefined);
   const { log, settled, synced } = one;
   // Of what the journal had and the segments lack.
   synced.splice(0);
-  const found = await readAll(log);
+  const found = await entriesOf(log);
   assertIsPrefixOfSome(found, ledger);
   for (let i = 0; i < ledger.acked; i++) {
     assert.equal(found[i]?.term, ledger.entries[i]?.term, `entry ${i + 1} was synced and is gone or another, of ${ledger.acked}`);
@@ -170,12 +133,13 @@ async function live(disk: Disk, ledger: Ledger, steps: readonly Step[]): Promise
   }
   if (files.diesAfter === Number.POSITIVE_INFINITY) {
     await close();
+    assert.deepEqual(disk.journalPaths(), [], "what nobody needs is gone");
     ledger.acked = ledger.entries.length;
   }
 }
 
 /** Runs until the process is dead or done; a dead one never answers. */
-async function liveUntilDeath(disk: Disk, ledger: Ledger, steps: readonly Step[]): Promise<void> {
+async function liveUntilDeath(disk: JournalDisk, ledger: Ledger, steps: readonly Step[]): Promise<void> {
   const { files } = disk;
   let isDone = false;
   const death = (async () => {
@@ -197,12 +161,12 @@ for (const hasJournal of [false, true]) {
       fc.asyncProperty(fc.array(life, { minLength: 1, maxLength: 4, size: "max" }), fc.infiniteStream(fc.nat()), async (lives, chance) => {
         const below = (bound: number): number => (chance.next().value as number) % bound;
         const ledger = new Ledger();
-        const disk = new Disk(hasJournal);
+        const disk = diskOf(hasJournal);
         for (const { steps, diesAfter, isPowerCut } of lives) {
           disk.files.diesAfter = diesAfter;
           await liveUntilDeath(disk, ledger, steps);
-          disk.files.diesAfter = -1;
-          disk.files = isPowerCut ? disk.files.crash(below) : disk.files.restart();
+          if (isPowerCut) disk.cutPower(below);
+          else disk.kill();
         }
         await live(disk, ledger, []);
       }),
