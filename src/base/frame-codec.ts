@@ -67,6 +67,7 @@ export type HeaderProblem = "short" | "magic" | "checksum" | "version" | "field"
 /** Size on disk and between brokers. */
 export const frameBytes = (frame: Frame): number => FRAME_HEADER_BYTES + frame.body.length;
 
+const NO_BODY = Buffer.alloc(0);
 const NO_GROUP: GroupMark = { group: 0, groupPosition: 0 };
 
 /** Writes the header of `frame` at `at`; `FRAME_HEADER_BYTES` long. The body's checksum is taken as the frame gives it. */
@@ -142,10 +143,10 @@ function readBatchHeader(from: Buffer, at: number, recordCount: number): RecordB
   };
 }
 
-/** The frame of a header and its body. */
+/** The frame of a header and its body. An empty slice would keep alive what it was cut from, for as long as the frame is the end of an idle log. */
 export function frameOf(header: FrameHeader, body: Buffer): Frame {
   const { index, term: termOf, kind, baseOffset, batch } = header;
-  return { index, term: termOf, kind, baseOffset, batch, body };
+  return { index, term: termOf, kind, baseOffset, batch, body: body.length === 0 ? NO_BODY : body };
 }
 
 /** Whether the body is the one the header was made for. */
