@@ -289,7 +289,17 @@ function onPeerDown<P>(state: State<P>, nodeId: NodeId): void {
     for (const member of state.leadership.progress.values()) if (member.member.nodeId === nodeId) onMemberDown(state, state.leadership, member);
   } else if (state.leader?.nodeId === nodeId) {
     onLeaderDown(state);
+  } else if (isAwaited(state, nodeId)) {
+    state.campaign.standsFirst = undefined;
+    restartTimer(state);
   }
+}
+
+/** Whether one on this broker is given time to stand first. */
+function isAwaited<P>(state: State<P>, nodeId: NodeId): boolean {
+  const { standsFirst } = state.campaign;
+  if (standsFirst === undefined || standsFirst === state.self || termOf(state) > 0) return false;
+  return state.membership.member(standsFirst)?.nodeId === nodeId;
 }
 
 function onPeerUp<P>(state: State<P>, nodeId: NodeId): void {

@@ -40,8 +40,8 @@ export interface Campaign {
   readonly votes: Map<ReplicaId, boolean>;
   /** The vote for itself is not on disk yet, so nobody was asked. `transfer` is passed on to those asked. */
   unasked: { readonly transfer: boolean } | undefined;
-  /** In a set that nobody has led: the others give it time. */
-  readonly standsFirst: ReplicaId | undefined;
+  /** In a set that nobody has led: the others give it time, while its broker is up. */
+  standsFirst: ReplicaId | undefined;
 }
 
 export interface Reads {

@@ -102,8 +102,8 @@ export interface InitialState {
   readonly configurations: readonly { readonly index: LogIndex; readonly configuration: Configuration }[];
   readonly doubt?: Doubt;
   /**
-   * Of a replica set that is being begun: who shall stand first, at once; the others wait an election timeout longer. Only so that its first
-   * leader is the one it is meant to have: a thousand leaderships need not be moved afterwards.
+   * Of a replica set that is being begun: who shall stand first, at once; the others wait some election timeouts longer, while its broker is
+   * up. Only so that its first leader is the one it is meant to have: thousands of leaderships need not be moved afterwards.
    */
   readonly standsFirst?: ReplicaId;
 }
