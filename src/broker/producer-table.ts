@@ -32,11 +32,12 @@ const BATCH_BYTES = 4 + 4 + 8;
  * only by `producers` entries. Longest idle first: each batch puts its producer at the end.
  */
 export class ProducerTable {
-  readonly #producers = new Map<number, ProducerState>();
+  /** Undefined while nobody has written: there may be ten thousand such tables. */
+  #producers: Map<number, ProducerState> | undefined;
   #toldMs = 0;
 
   get size(): number {
-    return this.#producers.size;
+    return this.#producers?.size ?? 0;
   }
 
   /** When time was last told; 0 for never. */
@@ -45,16 +46,17 @@ export class ProducerTable {
   }
 
   get(producerId: number): ProducerState | undefined {
-    return this.#producers.get(producerId);
+    return this.#producers?.get(producerId);
   }
 
   /** Longest idle first. */
   entries(): Iterable<readonly [producerId: number, state: ProducerState]> {
-    return this.#producers;
+    return this.#producers ?? [];
   }
 
   /** A batch was written. Whether it might be was decided when its leader admitted it; here it is taken as it stands in the log. */
   wrote({ producerId, producerEpoch, baseSequence, recordCount }: RecordBatchHeader, baseOffset: Offset): void {
+    this.#producers ??= new Map();
     const known = this.#producers.get(producerId);
     const written: WrittenBatch = { baseSequence, recordCount, baseOffset };
     const kept = known?.epoch === producerEpoch ? known.batches.slice(1 - limits.producerBatchesKept) : [];
@@ -64,24 +66,24 @@ export class ProducerTable {
 
   /** Time was told, and some are forgotten. */
   passed({ nowMs, forgotten }: ProducersEntry): void {
-    for (const id of forgotten) this.#producers.delete(id);
+    for (const id of forgotten) this.#producers?.delete(id);
     // Leaders' clocks differ: time never goes back, so that nobody seems idle for longer than they were.
     this.#toldMs = Math.max(this.#toldMs, nowMs);
-    for (const [id, state] of this.#producers) if (state.idleSinceMs === 0) this.#producers.set(id, { ...state, idleSinceMs: this.#toldMs });
+    for (const [id, state] of this.entries()) if (state.idleSinceMs === 0) this.#producers?.set(id, { ...state, idleSinceMs: this.#toldMs });
   }
 
   clear(): void {
-    this.#producers.clear();
+    this.#producers = undefined;
     this.#toldMs = 0;
   }
 
   /** The last time, then for each producer: id, epoch, idle since, number of batches, and each batch's sequence, count and offset. */
   encode(): Buffer {
     let bytes = HEAD_BYTES;
-    for (const { batches } of this.#producers.values()) bytes += PRODUCER_BYTES + batches.length * BATCH_BYTES;
+    for (const [, { batches }] of this.entries()) bytes += PRODUCER_BYTES + batches.length * BATCH_BYTES;
     const into = Buffer.allocUnsafe(bytes);
     let at = into.writeBigInt64LE(BigInt(this.#toldMs), 0);
-    for (const [id, { epoch, batches, idleSinceMs }] of this.#producers) {
+    for (const [id, { epoch, batches, idleSinceMs }] of this.entries()) {
       at = into.writeBigInt64LE(BigInt(id), at);
       at = into.writeInt32LE(epoch, at);
       at = into.writeBigInt64LE(BigInt(idleSinceMs), at);
@@ -112,6 +114,7 @@ export class ProducerTable {
       for (let n = 0; n < count; n++, at += BATCH_BYTES) {
         batches.push({ baseSequence: from.readInt32LE(at), recordCount: from.readInt32LE(at + 4), baseOffset: offset(int64(at + 8)) });
       }
+      this.#producers ??= new Map();
       this.#producers.set(id, { epoch, batches, idleSinceMs });
     }
   }

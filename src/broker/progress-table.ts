@@ -28,11 +28,12 @@ const NO_OFFSET = -1;
  * decided when an entry is applied: an older generation than one that was here changes nothing, and an offset goes back by a reset only.
  */
 export class ProgressTable {
-  readonly #groups = new Map<string, GroupProgress>();
+  /** Undefined while there are none: there may be ten thousand such tables. */
+  #groups: Map<string, GroupProgress> | undefined;
   #decided: readonly ProgressDecision[] = [];
 
   get size(): number {
-    return this.#groups.size;
+    return this.#groups?.size ?? 0;
   }
 
   /** For each line of the entry that was applied last: who proposed it asks at that moment. */
@@ -41,23 +42,24 @@ export class ProgressTable {
   }
 
   get(group: string): GroupProgress | undefined {
-    return this.#groups.get(group);
+    return this.#groups?.get(group);
   }
 
   entries(): Iterable<readonly [group: string, progress: GroupProgress]> {
-    return this.#groups;
+    return this.#groups ?? [];
   }
 
   /** `nextOffset`: of the partition, where the entry stands. */
   applied({ nowMs, lines }: ProgressEntry, nextOffset: Offset): void {
     this.#decided = lines.map((line) => {
       const accepted = this.#apply(line, nowMs, nextOffset);
-      return { accepted, progress: this.#groups.get(line.group) };
+      return { accepted, progress: this.get(line.group) };
     });
   }
 
   #apply(line: ProgressLine, nowMs: number, nextOffset: Offset): boolean {
     const { group, generation } = line;
+    this.#groups ??= new Map();
     const known = this.#groups.get(group);
     if (line.kind === "forget") {
       if (known === undefined || known.generation > generation) return false;
@@ -77,17 +79,17 @@ export class ProgressTable {
   }
 
   clear(): void {
-    this.#groups.clear();
+    this.#groups = undefined;
     this.#decided = [];
   }
 
   /** For each group: the name's length and the name, generation, offset (-1 for none) and when it was committed. */
   encode(): Buffer {
     let bytes = 0;
-    for (const group of this.#groups.keys()) bytes += GROUP_BYTES + group.length;
+    for (const [group] of this.entries()) bytes += GROUP_BYTES + group.length;
     const into = Buffer.allocUnsafe(bytes);
     let at = 0;
-    for (const [group, progress] of this.#groups) {
+    for (const [group, progress] of this.entries()) {
       at = into.writeUInt8(group.length, at);
       at += into.write(group, at, "latin1");
       for (const number of [progress.generation, progress.offset ?? NO_OFFSET, progress.committedMs]) at = into.writeBigInt64LE(BigInt(number), at);
@@ -104,6 +106,7 @@ export class ProgressTable {
       assert(numbersAt + 24 <= from.length, "a group's progress in a snapshot is whole");
       const number = (i: number): number => assertSafeInteger(Number(from.readBigInt64LE(numbersAt + 8 * i)), "number in a snapshot's progress");
       const committed = number(1);
+      this.#groups ??= new Map();
       this.#groups.set(from.toString("latin1", at + 1, numbersAt), {
         offset: committed === NO_OFFSET ? undefined : offset(committed),
         generation: number(0),

@@ -30,7 +30,7 @@ function stand<P>(state: State<P>, role: Role): void {
   const { campaign } = state;
   state.role = role;
   state.leader = null;
-  campaign.votes.clear();
+  campaign.votes = new Map();
   campaign.unasked = undefined;
   campaign.attempts++;
   restartTimer(state);
@@ -51,14 +51,14 @@ export function askForVotes<P>(state: State<P>): void {
 export function onPreVoteReply<P>(state: State<P>, from: Member, { term: answered, granted }: PreVoteReply): void {
   if (!granted) adoptTerm(state, answered, from.replicaId);
   if (state.role !== "pre-candidate" || (granted && answered !== nextTerm(state))) return;
-  state.campaign.votes.set(from.replicaId, granted);
+  state.campaign.votes?.set(from.replicaId, granted);
   countPreVotes(state);
 }
 
 export function onVoteReply<P>(state: State<P>, from: Member, { term: answered, granted }: VoteReply): void {
   adoptTerm(state, answered, from.replicaId);
   if (state.role !== "candidate" || state.campaign.unasked !== undefined || answered !== termOf(state)) return;
-  state.campaign.votes.set(from.replicaId, granted);
+  state.campaign.votes?.set(from.replicaId, granted);
   countVotes(state);
 }
 
@@ -71,7 +71,7 @@ function countVotes<P>(state: State<P>): void {
 }
 
 const isElected = <P>({ self, membership, campaign }: State<P>, kind: "pre-vote" | "election"): boolean =>
-  hasQuorum(membership.current, kind, (id) => id === self || campaign.votes.get(id) === true);
+  hasQuorum(membership.current, kind, (id) => id === self || campaign.votes?.get(id) === true);
 
 const nextTerm = <P>(state: State<P>): Term => term(termOf(state) + 1);
 

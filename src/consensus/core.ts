@@ -126,12 +126,14 @@ class ReplicaCore<P> implements Core<P> {
 
   step(event: Event<P>): Effect<P>[] {
     const state = this.#state;
-    state.effects = [];
     const { commit } = state;
     take(state, event);
     assert(state.commit >= commit && state.commit <= state.log.lastIndex, "the commit index never goes back nor beyond the log");
     saveHardState(state);
-    return state.effects;
+    const { effects } = state;
+    // Not those of this step: at rest they would be kept until the next one, which may be never.
+    state.effects = [];
+    return effects;
   }
 }
 

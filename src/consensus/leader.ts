@@ -22,6 +22,7 @@ export function becomeLeader<P>(state: State<P>): void {
   assert(self !== undefined && state.doubt === undefined, "a leader is, or was just now, a member, and its log is whole");
   state.role = "leader";
   state.leader = self;
+  state.campaign.votes = undefined;
   const leadership: Leadership = {
     progress: new Map(),
     termStart: nextIndex(state),

@@ -28,7 +28,7 @@ export function becomeFollower<P>(state: State<P>, { term, leader, because }: Fo
     forgetLeaderOf(state);
   }
   const { campaign } = state;
-  campaign.votes.clear();
+  campaign.votes = undefined;
   campaign.unasked = undefined;
   state.role = state.membership.isVoter(state.self) ? "follower" : "learner";
   state.leader = leader;

@@ -36,8 +36,8 @@ export interface Campaign {
   timeoutTicks: number;
   /** Campaigns since a leader was last heard; each doubles the pause up to the ordinary election timeout. */
   attempts: number;
-  /** Answers to the pre-vote or vote under way. */
-  readonly votes: Map<ReplicaId, boolean>;
+  /** Answers to the pre-vote or vote under way; undefined when there is none. */
+  votes: Map<ReplicaId, boolean> | undefined;
   /** The vote for itself is not on disk yet, so nobody was asked. `transfer` is passed on to those asked. */
   unasked: { readonly transfer: boolean } | undefined;
   /** In a set that nobody has led: the others give it time, while its broker is up. */
@@ -129,7 +129,7 @@ export function createState<P>(initial: InitialState, options: CoreOptions): Sta
       suspect: false,
       installing: undefined,
     },
-    campaign: { elapsedTicks: 0, timeoutTicks: 1, attempts: 0, votes: new Map(), unasked: undefined, standsFirst: initial.standsFirst },
+    campaign: { elapsedTicks: 0, timeoutTicks: 1, attempts: 0, votes: undefined, unasked: undefined, standsFirst: initial.standsFirst },
     voteDue: undefined,
     leadership: undefined,
     doubt: initial.doubt && doubtOf(initial.doubt, initial.hardState.term > log.lastTerm ? initial.hardState.term : log.lastTerm),

@@ -68,7 +68,8 @@ export async function setAside({ logs, logger }: Pick<OpenOptions, "logs" | "log
 }
 
 async function openOnce(options: OpenOptions, foundDamage: (error: QuireError) => void): Promise<LocalReplica> {
-  const { spec } = options;
+  // Not `options`: what these callbacks name is kept for as long as the log.
+  const { spec, logger } = options;
   let replica: LocalReplica | undefined;
   let failedEarly: Error | undefined;
   const log = await options.logs.open(spec, spec.logSettings, {
@@ -79,7 +80,7 @@ async function openOnce(options: OpenOptions, foundDamage: (error: QuireError) =
     },
     onDamaged: (error) => {
       if (replica === undefined) foundDamage(error);
-      else damaged(replica, error, options.logger);
+      else damaged(replica, error, logger);
     },
   });
   try {

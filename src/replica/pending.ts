@@ -26,8 +26,8 @@ type Request = ProposalRequest | Read | Transfer;
 
 /** Requests between this replica's callers and the core, by the id the core answers with; each is answered once. */
 export class PendingRequests {
-  /** One map for all kinds: ten thousand replicas have one each. */
-  readonly #requests = new Map<RequestId, Request>();
+  /** One map for all kinds, made when there is something to keep: most of ten thousand replicas never are asked. */
+  #requests: Map<RequestId, Request> | undefined;
   /** Confirmed reads that wait for their index to be applied, in the order of confirmation. */
   readonly #unapplied: { index: LogIndex; read: Read }[] = [];
   #last: RequestId = 0;
@@ -75,8 +75,8 @@ export class PendingRequests {
 
   /** The replica ends: nothing here was appended. */
   endAll(why: Error): void {
-    const requests = [...this.#requests.values(), ...this.#unapplied.map(({ read }) => read)];
-    this.#requests.clear();
+    const requests = [...(this.#requests?.values() ?? []), ...this.#unapplied.map(({ read }) => read)];
+    this.#requests = undefined;
     this.#unapplied.length = 0;
     for (const request of requests) {
       if ("recordCount" in request) request.done(why);
@@ -87,13 +87,14 @@ export class PendingRequests {
 
   #add(request: Request): RequestId {
     this.#last += 1;
+    this.#requests ??= new Map();
     this.#requests.set(this.#last, request);
     return this.#last;
   }
 
   #take(id: RequestId): Request | undefined {
-    const request = this.#requests.get(id);
-    this.#requests.delete(id);
+    const request = this.#requests?.get(id);
+    this.#requests?.delete(id);
     return request;
   }
 }

@@ -30,7 +30,7 @@ export class LocalReplica implements Replica {
   readonly #replicator: Replicator;
   readonly #waiting = new WaitingProposals();
   readonly #pending = new PendingRequests();
-  readonly #watchers = new Set<() => void>();
+  #watchers: Set<() => void> | undefined;
   /** Events that effects of the current step gave rise to; carried out before the step ends. */
   readonly #events: Event<Payload>[] = [];
   #stepping = false;
@@ -162,8 +162,9 @@ export class LocalReplica implements Replica {
   }
 
   watch(changed: () => void): () => void {
+    this.#watchers ??= new Set();
     this.#watchers.add(changed);
-    return () => this.#watchers.delete(changed);
+    return () => this.#watchers?.delete(changed);
   }
 
   /** Tells the core one event and carries out what it asks for. Events raised meanwhile follow in order. */
@@ -394,6 +395,6 @@ export class LocalReplica implements Replica {
   }
 
   #changed(): void {
-    for (const changed of this.#watchers) changed();
+    for (const changed of this.#watchers ?? []) changed();
   }
 }
