@@ -12,7 +12,8 @@ import { assert } from "../base/assert.js";
 export interface LaneBatch {
   /** Position in the lane; set by the lane. */
   order: number;
-  readonly openedMs: number;
+  /** Monotonic; until then it waits for more records although nothing is under way. */
+  readonly lingersUntilMs: number;
   /** Monotonic time after which its sender is told that it failed. */
   readonly deadlineMs: number;
   /** Whether it may be sent once it is closed; until then those after it wait too. */
@@ -24,8 +25,6 @@ export interface LaneBatch {
 export interface LaneSettings {
   /** Batches under way at a time once the leader has taken one. */
   readonly inFlightMax: number;
-  /** How long an open batch waits for more although nothing is under way. */
-  readonly lingerMs: number;
 }
 
 export class Lane<Batch extends LaneBatch> {
@@ -102,7 +101,7 @@ export class Lane<Batch extends LaneBatch> {
   take(nowMs: number, hurry: boolean): Batch | undefined {
     if (!this.#mayTake(nowMs)) return undefined;
     if (this.#waiting.length === 0 && this.#open !== undefined && this.#inFlight.length === 0) {
-      if (!hurry && nowMs < this.#open.openedMs + this.#settings.lingerMs) return undefined;
+      if (!hurry && nowMs < this.#open.lingersUntilMs) return undefined;
       this.close();
     }
     const batch = this.#waiting[0];
@@ -116,7 +115,7 @@ export class Lane<Batch extends LaneBatch> {
   wakeMs(): number | undefined {
     if (this.#inFlight.length > 0 || this.#waiting[0]?.isReady === false) return undefined;
     const lingering = this.#waiting.length + this.#failed.length === 0 ? this.#open : undefined;
-    return Math.max(this.#resumeMs, lingering === undefined ? 0 : lingering.openedMs + this.#settings.lingerMs);
+    return Math.max(this.#resumeMs, lingering?.lingersUntilMs ?? 0);
   }
 
   /**

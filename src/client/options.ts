@@ -24,7 +24,7 @@ const NUMBERS = {
   adminTimeoutMs: { value: 30_000, min: 100, max: 600_000 },
   /** Until `connect` has found a broker. */
   connectTimeoutMs: { value: 10_000, min: 100, max: 600_000 },
-  /** How long a batch may wait for more records although nothing is under way. */
+  /** How long a batch may wait for more records although nothing is under way; up to 5 ms where they come so fast that it is about to be full. */
   lingerMs: { value: 0, min: 0, max: 10_000 },
   /** A batch of this size, before compression, is full. */
   batchBytes: { value: 256 * KIB, min: KIB, max: limits.batchBytes },

@@ -55,7 +55,7 @@ interface Run {
 
 export interface BatchTimes {
   /** Monotonic. */
-  readonly openedMs: number;
+  readonly lingersUntilMs: number;
   readonly deadlineMs: number;
 }
 
@@ -69,7 +69,7 @@ export class OutgoingBatch implements LaneBatch {
   order = -1;
   attempts = 0;
   readonly partition: number;
-  readonly openedMs: number;
+  readonly lingersUntilMs: number;
   readonly deadlineMs: number;
   /** An earlier attempt may have been written. */
   outcomeUnknown = false;
@@ -92,7 +92,7 @@ export class OutgoingBatch implements LaneBatch {
 
   constructor(partition: number, times: BatchTimes, baseTimestampMs: number, pool: EncoderPool, compression?: Compression) {
     this.partition = partition;
-    this.openedMs = times.openedMs;
+    this.lingersUntilMs = times.lingersUntilMs;
     this.deadlineMs = times.deadlineMs;
     this.#baseTimestampMs = baseTimestampMs;
     this.#maxTimestampMs = baseTimestampMs;

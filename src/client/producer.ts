@@ -67,7 +67,7 @@ export class Producer {
   }
 
   target(topic: string, partition: number): WriteTarget {
-    const lane = new Lane<OutgoingBatch>({ inFlightMax: this.#options.inFlightBatchesMax, lingerMs: this.#options.lingerMs });
+    const lane = new Lane<OutgoingBatch>({ inFlightMax: this.#options.inFlightBatchesMax });
     return { topic, partition, lane, sequence: new Sequence(), link: undefined, triedNodeId: 0, triedTerm: 0, movedMs: 0, leaderlessMs: 0 };
   }
 
@@ -82,7 +82,7 @@ export class Producer {
   }
 
   /** Puts a record into the target's open batch. The caller has checked the record's size, and that there is room. */
-  append(target: WriteTarget, record: OutgoingRecord, completion: Completion, { sentMs, bytesAtMost, batchBytesMax }: AppendLimits): void {
+  append(target: WriteTarget, record: OutgoingRecord, completion: Completion, { sentMs, bytesAtMost, batchBytesMax, lingerMs, isLast }: AppendLimits): void {
     if (this.#fenced !== undefined) {
       completion.rejected(this.#fenced, 1);
       return;
@@ -95,7 +95,7 @@ export class Producer {
     if (batch === undefined || batch.bytes + bytesAtMost > batchBytesMax || sentMs + deliveryTimeoutMs * 0.9 > batch.deadlineMs) {
       batch = new OutgoingBatch(
         target.partition,
-        { openedMs: this.#ports.clock.monotonicMs(), deadlineMs: sentMs + deliveryTimeoutMs },
+        { lingersUntilMs: this.#ports.clock.monotonicMs() + lingerMs, deadlineMs: sentMs + deliveryTimeoutMs },
         record.timestampMs,
         this.#encoders,
         this.#compressor && { by: this.#compressor, onReady: () => this.#touch(target) },
@@ -105,7 +105,7 @@ export class Producer {
       isNews = true;
     }
     this.queue.add(batch.add(record, completion));
-    if (batch.bytes >= Math.min(batchBytes, batchBytesMax) || batch.records >= limits.batchRecords) {
+    if (isLast || batch.bytes >= Math.min(batchBytes, batchBytesMax) || batch.records >= limits.batchRecords) {
       lane.close();
       isNews = true;
     }

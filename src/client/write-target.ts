@@ -29,6 +29,10 @@ export interface AppendLimits {
   readonly bytesAtMost: number;
   /** Largest batch that the topic takes. */
   readonly batchBytesMax: number;
+  /** How long a batch that it begins waits for more although nothing is under way. */
+  readonly lingerMs: number;
+  /** Those after it go elsewhere: the batch that it is in need not wait for more. */
+  readonly isLast: boolean;
 }
 
 export interface Attempt {

@@ -7,6 +7,7 @@ import type { Metadata } from "./metadata.js";
 import type { TopicRoute } from "./metadata-cache.js";
 import type { ClientOptions } from "./options.js";
 import type { Completion, OutgoingRecord } from "./outgoing-batch.js";
+import { Pace } from "./pace.js";
 import { Partitioner } from "./partitioner.js";
 import type { ClientPorts } from "./ports.js";
 import type { Producer } from "./producer.js";
@@ -26,6 +27,8 @@ export class TopicWriter {
   readonly #metadata: Metadata;
   readonly #producer: Producer;
   readonly #partitioner: Partitioner;
+  /** Of records that may go anywhere: one batch after the other is theirs. */
+  readonly #pace: Pace;
   readonly #targets: WriteTarget[] = [];
   /** Set while the topic's routes are being asked for: what is sent meanwhile follows in order. */
   #early: Promise<void> | undefined;
@@ -37,6 +40,7 @@ export class TopicWriter {
     this.#ports = ports;
     this.#metadata = metadata;
     this.#producer = producer;
+    this.#pace = new Pace(options.batchBytes);
     this.#partitioner = new Partitioner(ports.random, options.batchBytes, (partition) => this.#targets[partition]?.lane.size ?? 0);
   }
 
@@ -114,15 +118,27 @@ export class TopicWriter {
       completion.rejected(refused, 1);
       return;
     }
-    const target = this.#target(request.partition ?? this.#choose(request.key, bytesAtMost, route.partitions.length));
-    this.#producer.append(target, request, completion, { sentMs, bytesAtMost, batchBytesMax: batchBytesMax(route) });
+    const { lingerMs } = this.#options;
+    const partitions = route.partitions.length;
+    if (request.partition === undefined && request.key === undefined) {
+      // With nothing under way whoever sends may be waiting for this very record's answer, and send no more until then.
+      const paceMs = this.#producer.queue.bytes > 0 ? this.#pace.lingerMs(sentMs) : 0;
+      const partition = this.#anywhere(bytesAtMost, sentMs, partitions);
+      const isLast = partition !== this.#partitioner.sticky;
+      const limits = { sentMs, bytesAtMost, batchBytesMax: batchBytesMax(route), lingerMs: Math.max(lingerMs, paceMs), isLast };
+      this.#producer.append(this.#target(partition), request, completion, limits);
+    } else {
+      const target = this.#target(request.partition ?? this.#partitioner.choose(request.key, partitions));
+      this.#producer.append(target, request, completion, { sentMs, bytesAtMost, batchBytesMax: batchBytesMax(route), lingerMs, isLast: false });
+    }
   }
 
-  #choose(key: Uint8Array | undefined, bytes: number, partitions: number): number {
-    if (key !== undefined) return this.#partitioner.choose(key, partitions);
+  /** Where a record without a key goes; the partitioner knows then where the next one goes. */
+  #anywhere(bytes: number, sentMs: number, partitions: number): number {
     // Nothing is under way there, so no batch is made smaller by going elsewhere: a slow producer uses all partitions too.
     if (this.#targets[this.#partitioner.sticky]?.lane.isEmpty === true) this.#partitioner.move(partitions);
     const partition = this.#partitioner.choose(undefined, partitions);
+    this.#pace.took(bytes, sentMs);
     this.#partitioner.took(bytes, partitions);
     return partition;
   }

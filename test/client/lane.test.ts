@@ -6,9 +6,16 @@ import { Lane, type LaneBatch } from "../../src/client/lane.js";
 interface Batch extends LaneBatch {
   readonly name: string;
 }
-const batch = (name: string, openedMs = 0, deadlineMs = 1_000): Batch => ({ name, order: -1, openedMs, deadlineMs, isReady: true, close: () => {} });
+const batch = (name: string, lingersUntilMs = 0, deadlineMs = 1_000): Batch => ({
+  name,
+  order: -1,
+  lingersUntilMs,
+  deadlineMs,
+  isReady: true,
+  close: () => {},
+});
 const names = (batches: readonly Batch[]): string => batches.map((each) => each.name).join("");
-const lane = (lingerMs = 0): Lane<Batch> => new Lane<Batch>({ inFlightMax: 3, lingerMs });
+const lane = (): Lane<Batch> => new Lane<Batch>({ inFlightMax: 3 });
 
 function filled(text: string): Lane<Batch> {
   const made = lane();
@@ -42,8 +49,8 @@ test("an open batch goes only when nothing is in flight", () => {
 });
 
 test("an open batch lingers, unless there is a hurry", () => {
-  const lingering = lane(10);
-  lingering.begin(batch("a", 5));
+  const lingering = lane();
+  lingering.begin(batch("a", 15));
   assert.equal(lingering.take(14, false), undefined);
   assert.equal(lingering.wakeMs(), 15);
   assert.equal(lingering.take(14, true)?.name, "a");

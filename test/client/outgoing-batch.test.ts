@@ -9,7 +9,7 @@ const BATCH_BYTES = 16 * KIB;
 
 /** A full batch of records whose values are all `fill`. */
 function filled(pool: EncoderPool, fill: number): OutgoingBatch {
-  const batch = new OutgoingBatch(0, { openedMs: 0, deadlineMs: 1_000 }, 0, pool);
+  const batch = new OutgoingBatch(0, { lingersUntilMs: 0, deadlineMs: 1_000 }, 0, pool);
   while (batch.bytes < BATCH_BYTES) batch.add({ key: undefined, value: Buffer.alloc(KIB, fill), headers: [], timestampMs: 0 }, nobody);
   return batch;
 }

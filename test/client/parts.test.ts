@@ -6,6 +6,7 @@ import { systemRandom } from "../../src/base/system-ports.js";
 import { bytes, json, text } from "../../src/client/index.js";
 import { MetadataCache } from "../../src/client/metadata-cache.js";
 import { type ConnectOptions, resolveOptions } from "../../src/client/options.js";
+import { Pace } from "../../src/client/pace.js";
 import { Partitioner } from "../../src/client/partitioner.js";
 import { retryDelayMs, verdictOnWrite, type WriteFacts } from "../../src/client/retry.js";
 import { SendQueue } from "../../src/client/send-queue.js";
@@ -70,6 +71,25 @@ test("property: pauses grow to their bound, and a broker's wish is heeded up to 
       assert.ok(delayMs <= Math.max(ceiling, Math.min(wish ?? 0, 10_000)));
     }),
   );
+});
+
+test("a batch waits to be full where the last one was so soon, twice as long and 5 ms at most; where records come slowly or stop, none waits", () => {
+  const pace = new Pace(1_000);
+  assert.equal(pace.lingerMs(0), 0);
+  pace.took(1_000, 0);
+  assert.equal(pace.lingerMs(0), 0, "one batch alone says nothing");
+  pace.took(600, 1);
+  pace.took(600, 2);
+  assert.equal(pace.lingerMs(2), 4);
+  assert.equal(pace.lingerMs(7), 4);
+  assert.equal(pace.lingerMs(7.5), 0, "what was there in a moment once comes no more");
+  pace.took(1_000, 6);
+  assert.equal(pace.lingerMs(6), 5);
+  pace.took(1_000, 6);
+  assert.equal(pace.lingerMs(6), 0, "all at once: what was to come is there");
+  pace.took(999, 6);
+  pace.took(1, 12);
+  assert.equal(pace.lingerMs(12), 0);
 });
 
 test("property: a partition is always one of the topic's, the same for a key, and the sticky one changes only once a batch's bytes went there", () => {
