@@ -64,7 +64,7 @@ export class GroupCommit {
   /** Handed to the disk; equals `#written` between groups. */
   #taken: LogIndex;
   #group: Pick<Group, "first" | "last" | "end"> | undefined;
-  readonly #lane: JournalLane | undefined;
+  readonly lane: JournalLane | undefined;
   /** Reported through here. */
   #told: LogIndex;
   #groupNumber: number;
@@ -93,7 +93,7 @@ export class GroupCommit {
     this.#written = options.durable;
     this.#taken = options.durable.index;
     this.#told = options.durable.index;
-    this.#lane = options.lane?.(() => this.#pump());
+    this.lane = options.lane?.(() => this.#pump());
     this.#groupNumber = options.durable.group + 1;
     options.window.writtenIndex = options.durable.index;
   }
@@ -109,12 +109,7 @@ export class GroupCommit {
 
   /** On disk through here, in the segments or in the journal. */
   get safeIndex(): LogIndex {
-    return logIndex(Math.max(this.#durable.index, this.#lane?.index ?? 0));
-  }
-
-  /** See `JournalLane`. */
-  get voidThrough(): number {
-    return this.#lane?.voidThrough ?? 0;
+    return logIndex(Math.max(this.#durable.index, this.lane?.index ?? 0));
   }
 
   get failure(): Error | undefined {
@@ -147,11 +142,14 @@ export class GroupCommit {
       this.#group.end = place;
     }
     if (this.#written.index >= from) this.#written = { index: last, place };
-    if (this.#durable.index >= from) this.#durable = { index: last, place, group: this.#durable.group };
+    const isLowered = this.#durable.index >= from;
+    if (isLowered) this.#durable = { index: last, place, group: this.#durable.group };
     this.#taken = logIndex(Math.min(this.#taken, last));
     this.#told = logIndex(Math.min(this.#told, last));
-    const isInJournal = this.#lane?.cut(from) ?? false;
+    const isInJournal = this.lane?.cut(from) ?? false;
     if (isOnDisk || isInJournal) this.#cutFilesLater(removed, state.head, place.position);
+    // Any checkpoint from now on has the lower end: after it, nothing of the journal would follow.
+    if (isLowered) this.lane?.void();
     this.#pump();
   }
 
@@ -163,9 +161,10 @@ export class GroupCommit {
     this.#written = this.#durable;
     this.#taken = state.lastIndex;
     this.#told = state.lastIndex;
-    this.#lane?.cut(indexPlus(state.lastIndex, 1));
+    this.lane?.cut(indexPlus(state.lastIndex, 1));
     this.#options.window.writtenIndex = state.lastIndex;
     this.#cutFilesLater(removed, undefined, 0);
+    this.lane?.void();
     this.#pump();
   }
 
@@ -182,7 +181,7 @@ export class GroupCommit {
   async close(): Promise<void> {
     this.#flushTimer?.cancel();
     this.#failure ??= new Error("the log is closed");
-    this.#lane?.end();
+    this.lane?.end();
     if (this.#isBusy) await new Promise<void>((resolve) => this.#quietWaiters.push(resolve));
     // What counts is synced or was given up: a file that does not close takes nothing with it.
     await this.#closeFile().catch(() => undefined);
@@ -193,7 +192,7 @@ export class GroupCommit {
     if (this.#failure !== undefined) return;
     this.#failure = error;
     this.#flushTimer?.cancel();
-    this.#lane?.end();
+    this.lane?.end();
     for (const waiter of this.#idleWaiters.splice(0)) waiter.reject(error);
     this.#options.failed(error);
   }
@@ -206,7 +205,7 @@ export class GroupCommit {
     if (this.#isBusy || this.#failure !== undefined) return;
     const { state, settings } = this.#options;
     const isWaitedFor = this.#idleWaiters.length > 0;
-    const journaled = this.#lane?.index ?? 0;
+    const journaled = this.lane?.index ?? 0;
     const isBehind = this.#taken < journaled;
     const hasMore = Math.max(this.#taken, journaled) < state.lastIndex;
     if (this.#isDirty && (this.#isFlushDue || this.#cut !== undefined || (isWaitedFor && !hasMore && !isBehind))) this.#sync(undefined);
@@ -214,7 +213,7 @@ export class GroupCommit {
     else if (this.#cut !== undefined) this.#writeNext();
     else if (hasMore && settings().flush === "interval" && !this.#isDeferred) this.#run(this.#defer());
     else if (hasMore && !isWaitedFor && this.#journalNext()) return;
-    else if (hasMore || (isBehind && (isWaitedFor || this.#lane?.isDue))) this.#writeNext();
+    else if (hasMore || (isBehind && (isWaitedFor || this.lane?.isDue))) this.#writeNext();
     else for (const waiter of this.#idleWaiters.splice(0)) waiter.resolve();
   }
 
@@ -241,7 +240,7 @@ export class GroupCommit {
   /** What is new goes to the journal, if it is little and all before it is synced. */
   #journalNext(): boolean {
     const { state, settings } = this.#options;
-    const lane = this.#lane;
+    const lane = this.lane;
     if (lane === undefined || lane.isDue || this.#isDirty || settings().flush !== "batch") return false;
     const first = indexPlus(this.safeIndex, 1);
     const frames = lane.framesFor(first, state.lastIndex);
@@ -336,7 +335,7 @@ export class GroupCommit {
     this.#durable = { index, place, group: this.#groupNumber };
     this.#groupNumber += 1;
     this.#groupPosition = 0;
-    this.#lane?.written(index);
+    this.lane?.written(index);
     this.syncs += 1;
   }
 
@@ -391,9 +390,9 @@ export class GroupCommit {
     const { files, folder, openSegments, checkpoint } = this.#options;
     this.#cut = undefined;
     if (this.#segment !== cut.kept) await this.#closeFile();
-    this.#lane?.void();
+    this.lane?.void();
     await checkpoint.write();
-    this.#lane?.voided();
+    this.lane?.voided();
     this.#bytesSinceCheckpoint = 0;
     await removeCut(files, folder, openSegments, cut);
   }

@@ -46,20 +46,21 @@ export interface SegmentedLogOptions {
  * Opens or creates a log in files.
  *
  * @throws QuireError DATA_FOLDER_MISMATCH when a newer release wrote it; LOG_CORRUPT, which `onDamaged` is told too, when its files
- * cannot be read at all
+ * cannot be read at all; REPLICA_FAILED when it failed in this process and has entries in the journal
  */
 export async function openSegmentedLog(options: SegmentedLogOptions): Promise<SegmentedLog> {
   const { journal: journaled, callbacks } = options;
+  const tail = journaled?.journal.tailOf(journaled.record);
   const opened = await openLog({ ...options, journalGroup: journaled?.journal.group ?? 0 }).catch((error: unknown) => {
     if (isDamage(error)) callbacks.onDamaged?.(error);
     throw error;
   });
-  if (journaled === undefined) return new SegmentedLog(options, opened);
+  if (journaled === undefined || tail === undefined) return new SegmentedLog(options, opened);
   const { journal, record } = journaled;
-  const replay = opened.isBegun ? undefined : replayOf(opened.state, journal.tailOf(record), opened.voidThrough);
+  const replay = opened.isBegun ? undefined : replayOf(opened.state, tail, opened.voidThrough);
   const log = new SegmentedLog(options, { ...opened, doubt: mergeDoubts(opened.doubt, replay?.doubt) });
   try {
-    await log.settle(replay);
+    await log.settle(replay, journal.group);
   } catch (error) {
     await log.close();
     throw error;
@@ -123,13 +124,20 @@ export class SegmentedLog implements Log {
     this.#reader = new LogReader({ files, folder, state, window, openSegments, writtenIndex: () => this.#commit.writtenIndex });
   }
 
-  /** Takes from the journal what the segments lack, on disk when it resolves; a doubt that comes from there too. */
-  async settle(replay: Replay | undefined): Promise<void> {
-    if (replay === undefined || (replay.frames.length === 0 && replay.doubt === undefined)) return;
+  /**
+   * Takes from the journal what the segments lack, on disk when it resolves; a doubt that comes from there too. After a doubt, nothing that is in the
+   * journal now may come back, when it can be read after all; nor may a number be void that the journal has yet to use.
+   */
+  async settle(replay: Replay | undefined, journalGroup: number): Promise<void> {
+    if (replay === undefined) return;
     // The journal's bytes are not kept in memory for the sake of a few entries.
-    this.append(replay.frames.map((frame) => ({ ...frame, body: Buffer.from(frame.body) })));
+    if (replay.frames.length > 0) this.append(replay.frames.map((frame) => ({ ...frame, body: Buffer.from(frame.body) })));
     await this.#commit.idle();
-    if (replay.doubt !== undefined) await this.#unlessFailed(this.#checkpoint.write());
+    const { lane } = this.#commit;
+    if (lane === undefined || (this.#doubt === undefined && lane.voidThrough <= journalGroup)) return;
+    lane.void();
+    await this.#unlessFailed(this.#checkpoint.write());
+    lane.voided();
   }
 
   get logStart(): LogPosition {
@@ -296,6 +304,8 @@ export class SegmentedLog implements Log {
     if (this.#commit.failure === undefined) await this.#commit.idle().catch(() => undefined);
     if (this.#commit.failure === undefined && this.#isChanged) {
       this.#deferredIn = undefined;
+      // All that counts is in the segments, whatever becomes of a journal that another log keeps.
+      this.#commit.lane?.void();
       await this.#checkpoint.write().catch((error: Error) => this.#commit.fail(error));
     }
     await this.#failureMark;
@@ -355,12 +365,13 @@ export class SegmentedLog implements Log {
   #image(): Checkpoint {
     const { index, place, group } = this.#commit.durable;
     const numbers = this.#state.segmentOf(index)?.index?.upTo(place.position);
+    const voidThrough = this.#commit.lane?.voidThrough ?? 0;
     return {
       format: CHECKPOINT_FORMAT,
       ...this.#state.imageThrough(index, place),
       group,
       index: numbers ?? null,
-      ...(this.#commit.voidThrough > 0 && { voidThrough: this.#commit.voidThrough }),
+      ...(voidThrough > 0 && { voidThrough }),
       ...(this.#doubt && { doubt: this.#doubt }),
       ...(this.#deferredIn !== undefined && { deferredIn: this.#deferredIn }),
     };

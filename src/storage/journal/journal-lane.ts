@@ -34,8 +34,11 @@ export class JournalLane implements JournaledLog {
   /** Through here entries are, or may be, in a group that is not void. */
   #handed = logIndex(0);
   #voidThrough: number;
+  /** The journal has entries that are no more, until a checkpoint voids it: what comes before them must not go alone. */
+  #isCut = false;
   #bytes = 0;
   #isAsked = false;
+  #isEnded = false;
 
   constructor({ journal, record, window, index, voidThrough, due }: LaneOptions) {
     this.#journal = journal;
@@ -54,6 +57,10 @@ export class JournalLane implements JournaledLog {
   /** Of the journal's groups through this number, nothing of this log is wanted. In the checkpoint, so that what was cut does not come back. */
   get voidThrough(): number {
     return this.#voidThrough;
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
   }
 
   /** What is behind is to be written now. */
@@ -77,11 +84,15 @@ export class JournalLane implements JournaledLog {
   }
 
   append(frames: readonly Frame[], done: (outcome: JournalOutcome) => void): void {
+    const before = this.#handed;
     for (const frame of frames) {
       this.#bytes += frameBytes(frame);
       this.#handed = frame.index;
     }
-    this.#journal.append(this, frames, done);
+    this.#journal.append(this, frames, (outcome) => {
+      if (outcome === "refused") this.#handed = logIndex(Math.min(before, this.#handed));
+      done(outcome);
+    });
   }
 
   /** On disk in the journal, as far as it was not cut meanwhile. */
@@ -91,12 +102,13 @@ export class JournalLane implements JournaledLog {
 
   /** The log's own files hold everything through here. */
   written(through: LogIndex): void {
-    if (through >= this.#index) this.#release();
+    if (through >= this.#index && !this.#isCut) this.#release();
   }
 
   /** Entries from `from` on are no more; says whether the journal has some of them, so that a checkpoint must void it. */
   cut(from: LogIndex): boolean {
     const isIn = this.#handed >= from;
+    this.#isCut ||= isIn;
     this.#index = logIndex(Math.min(this.#index, from - 1));
     this.#handed = logIndex(Math.min(this.#handed, from - 1));
     return isIn;
@@ -106,10 +118,14 @@ export class JournalLane implements JournaledLog {
   void(): void {
     this.#voidThrough = this.#journal.group;
     this.#handed = logIndex(0);
+    this.#isCut = true;
+    // It would come in a later group.
+    this.#journal.withdraw(this);
   }
 
   /** That checkpoint is on disk. */
   voided(): void {
+    this.#isCut = false;
     this.#release();
   }
 
@@ -120,6 +136,7 @@ export class JournalLane implements JournaledLog {
 
   /** Nothing is written any more. */
   end(): void {
+    this.#isEnded = true;
     this.#journal.abandoned(this.record);
   }
 

@@ -1,3 +1,4 @@
+import { QuireError } from "../../base/errors.js";
 import type { Frame } from "../../base/frame.js";
 import { FRAME_HEADER_BYTES } from "../../base/frame-codec.js";
 import { KIB, MIB } from "../../base/limits.js";
@@ -24,6 +25,8 @@ const GROUP_BYTES_MAX = MIB;
 const FRAME_OVERHEAD_BYTES = 300;
 /** No number of a group is used twice, also when the last one before a crash cannot be read. */
 const GROUPS_SKIPPED = 2;
+/** Nor when files cannot be read, which may be readable another time: more than files can hold. */
+const GROUPS_SKIPPED_AFTER_DAMAGE = 2 ** 32;
 
 /** `synced`: on disk. `refused`: nothing was written, and nothing ever will be. An error: nobody knows what is on disk. */
 export type JournalOutcome = "synced" | "refused" | Error;
@@ -31,6 +34,8 @@ export type JournalOutcome = "synced" | "refused" | Error;
 /** A log as the journal sees it. */
 export interface JournaledLog extends BehindLog {
   readonly record: ReplicaRecord;
+  /** It brings nothing to its files any more. */
+  readonly isEnded: boolean;
 }
 
 interface Waiting {
@@ -93,14 +98,11 @@ export class Journal {
   #current: JournalFile | undefined;
   #next: Promise<JournalFile> | undefined;
   #lastFile: number;
+  /** Files from this one on are of this process. */
+  readonly #ownFiles: number;
   /** Files before this one are removed when nobody needs them. */
   #firstKept: number;
   #group: number;
-  /**
-   * A file whose end cannot be read is listed. Nothing is written before it is not: when the next process finds it, groups of this one must not
-   * prove that what was never written had been.
-   */
-  #isLossListed: boolean;
   /** Logs that need what is in a file. */
   readonly #neededBy: Map<number, Set<string>>;
   #removing: Promise<void> = Promise.resolve();
@@ -115,8 +117,8 @@ export class Journal {
     this.#writeBehind = new WriteBehind(options.clock, options.limits);
     this.#lastFile = lastFile;
     this.#firstKept = this.#lastFile + 1;
-    this.#group = recovered.group + GROUPS_SKIPPED;
-    this.#isLossListed = recovered.isLossy;
+    this.#group = recovered.group + (recovered.isDamaged ? GROUPS_SKIPPED_AFTER_DAMAGE : GROUPS_SKIPPED);
+    this.#ownFiles = lastFile + 1;
     this.#neededBy = new Map(list.files.map((file) => [file, recovered.logsOf.get(file) ?? new Set()]));
   }
 
@@ -127,7 +129,7 @@ export class Journal {
 
   /** Whether it takes entries. */
   get isOpen(): boolean {
-    return this.#failure === undefined && !this.#isClosed && !this.#isLossListed;
+    return this.#failure === undefined && !this.#isClosed;
   }
 
   /** Of one part. */
@@ -135,8 +137,14 @@ export class Journal {
     return this.#options.limits.partBytesMax;
   }
 
-  /** What a former process left here of a log. */
+  /**
+   * What a former process left here of a log.
+   *
+   * @throws QuireError REPLICA_FAILED when this process left something here of a log that failed: the next one reads it
+   */
   tailOf(record: ReplicaRecord): JournalTail {
+    const key = keyOf(record);
+    for (const [file, logs] of this.#neededBy) if (file >= this.#ownFiles && logs.has(key)) throw failedBefore(key);
     return this.#recovered.tailOf(record);
   }
 
@@ -146,6 +154,14 @@ export class Journal {
     for (const { body } of frames) bytes += FRAME_HEADER_BYTES + body.length;
     this.#waiting.push({ log, frames, bytes, done });
     this.#wake();
+  }
+
+  /** Nothing is wanted any more of what the log has appended and is in no group yet. */
+  withdraw(log: JournaledLog): void {
+    const withdrawn = this.#waiting.filter((waiting) => waiting.log === log);
+    if (withdrawn.length === 0) return;
+    this.#waiting = this.#waiting.filter((waiting) => waiting.log !== log);
+    for (const { done } of withdrawn) done("refused");
   }
 
   /** The log needs nothing that is here, now that its own files hold it, or that it is no more. */
@@ -244,7 +260,7 @@ export class Journal {
 
   #needs(file: number, log: JournaledLog, bytes: number): void {
     this.#neededBy.get(file)?.add(log.key);
-    this.#writeBehind.add(log, file, bytes);
+    if (!log.isEnded) this.#writeBehind.add(log, file, bytes);
   }
 
   #settle(group: readonly Waiting[], outcome: JournalOutcome): void {
@@ -299,7 +315,9 @@ export class Journal {
     if (unneeded.size === 0) return;
     for (const number of unneeded) this.#neededBy.delete(number);
     await this.#list.remove(unneeded, this.#group);
-    if (this.#neededBy.size === 0) this.#isLossListed = false;
     for (const number of unneeded) await files.remove(`${folder}/${journalName(number)}`);
   }
 }
+
+const failedBefore = (key: string): QuireError =>
+  new QuireError("REPLICA_FAILED", `log ${key} failed before, and its last entries are only in the journal; restart the broker once its disk works`);

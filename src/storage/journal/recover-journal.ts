@@ -37,7 +37,7 @@ export class RecoveredJournal {
   readonly #replicas: ReadonlySet<string>;
   readonly #parts = new Map<string, { group: number; frames: JournalPart["frames"] }[]>();
   readonly #settled = new Set<string>();
-  #loss: Loss | undefined;
+  #losses: readonly Loss[] = [];
 
   /** @param replicas keys of the logs that this broker has; nobody asks for what is here of others */
   constructor(group: number, replicas: ReadonlySet<string>) {
@@ -47,9 +47,8 @@ export class RecoveredJournal {
 
   tailOf(record: ReplicaRecord): JournalTail {
     const key = keyOf(record);
-    const loss = this.#settled.has(key) ? undefined : this.#loss;
-    const isOfIt = loss !== undefined && (loss.through === undefined || loss.through.has(key));
-    return { parts: this.#parts.get(key) ?? [], lost: isOfIt ? { kind: loss.kind, group: loss.group, through: loss.through?.get(key) } : undefined };
+    const losses = this.#settled.has(key) ? [] : this.#losses.filter(({ through }) => through === undefined || through.has(key));
+    return { parts: this.#parts.get(key) ?? [], lost: losses.map(({ kind, group, through }) => ({ kind, group, through: through?.get(key) })) };
   }
 
   /** The log has it all in its own files, or is no more. */
@@ -72,18 +71,15 @@ export class RecoveredJournal {
     }
   }
 
-  /** Whether there may have been more than could be read. */
-  get isLossy(): boolean {
-    return this.#loss !== undefined;
+  /** Whether more is lost than the last groups of processes. */
+  get isDamaged(): boolean {
+    return this.#losses.some(({ kind }) => kind === "damaged");
   }
 
-  /** Damage weighs more than an interrupted write, and what is not known to be of some logs is of all. The file stays until each has written that down. */
+  /** What is not known to be of some logs is of all. The file stays until each has written that down. */
   lose(file: number, loss: Loss): void {
-    // Numbers of groups that cannot be read are not used again: logs may have noted them as void.
-    if (loss.kind === "damaged") this.group += GROUPS_OF_FILE_MAX;
     for (const key of loss.through?.keys() ?? this.#replicas) if (this.#replicas.has(key)) this.#isIn(file, key);
-    if (this.#loss === undefined) this.#loss = loss;
-    else this.#loss = { kind: "damaged", group: Number.POSITIVE_INFINITY, through: undefined };
+    this.#losses = [...this.#losses, loss];
   }
 
   #isIn(file: number, key: string): void {
@@ -107,19 +103,24 @@ interface RecoveryOptions {
 export async function recoverJournal({ files, folder, listed, group, replicas }: RecoveryOptions): Promise<RecoveredJournal> {
   const recovered = new RecoveredJournal(group, new Set(replicas.map(keyOf)));
   const pathOf = (number: number): string => `${folder}/${journalName(number)}`;
-  const sizes = await Promise.all(listed.map((number) => files.size(pathOf(number)).catch(() => undefined)));
-  // The file after the one in use is made before it is needed.
-  const lastUsed = listed.findLast((_, i) => (sizes[i] ?? 0) > JOURNAL_HEADER_BYTES);
-  let before: { readonly number: number; readonly last: number | undefined } | undefined;
+  let before: { readonly number: number; readonly last: number; readonly isWhole: boolean } | undefined;
   for (const number of listed) {
     const bytes = await readFile(files, pathOf(number));
     const header = bytes === undefined ? undefined : decodeFileHeader(bytes);
     if (header === "newer") throw newerRelease(folder);
-    const range = bytes && header?.number === number ? readGroups(bytes, { number, isLast: number === lastUsed }, recovered) : undefined;
-    // A file is only followed once it holds groups.
-    const isGap = range !== undefined && before !== undefined && header?.follows === before.number && range.first - 1 !== before.last;
-    if (isGap || bytes === undefined || header?.number !== number) recovered.lose(number, DAMAGED);
-    before = header && { number, last: range?.last };
+    if (bytes === undefined || header?.number !== number) {
+      recovered.lose(number, DAMAGED);
+      before = undefined;
+      continue;
+    }
+    const { range, loss } = readGroups(bytes, number, recovered);
+    if (loss !== undefined) recovered.lose(number, loss);
+    // A process goes on in the next file when all before it is synced; the file after the one in use is made before it is needed.
+    if (before !== undefined && header.follows === before.number && bytes.length > JOURNAL_HEADER_BYTES) {
+      const isNext = range === undefined ? !Number.isNaN(before.last) : range.first === before.last + 1;
+      if (!(before.isWhole && isNext)) recovered.lose(before.number, DAMAGED);
+    }
+    before = { number, last: range?.last ?? Number.NaN, isWhole: loss === undefined };
   }
   return recovered;
 }
@@ -136,12 +137,14 @@ async function readFile(files: Files, path: string): Promise<Buffer | undefined>
   }
 }
 
-/** Reads groups until the file ends, or what comes cannot be believed; the numbers of the first and the last one, if there is any. */
-function readGroups(
-  bytes: Buffer,
-  { number, isLast }: { number: number; isLast: boolean },
-  recovered: RecoveredJournal,
-): { first: number; last: number } | undefined {
+/** What was found in a file: the numbers of the first and the last group, if there is any, and why that is not all. */
+interface FoundGroups {
+  readonly range: { readonly first: number; readonly last: number } | undefined;
+  readonly loss: Loss | undefined;
+}
+
+/** Reads groups until the file ends, or what comes cannot be believed. */
+function readGroups(bytes: Buffer, number: number, recovered: RecoveredJournal): FoundGroups {
   let at = JOURNAL_HEADER_BYTES;
   let range: { first: number; last: number } | undefined;
   while (at < bytes.length) {
@@ -152,15 +155,14 @@ function readGroups(
     if (next === undefined || parts === undefined) {
       const newest = newestBeyond(bytes, next?.end ?? at, expected);
       recovered.group = Math.max(recovered.group, newest);
-      // Only the last group of all can have been interrupted: a later one proves that it was synced.
-      recovered.lose(number, isLast && newest === expected ? { kind: "torn", group: expected, through: next && lastEntries(next) } : DAMAGED);
-      break;
+      // Only the last group of a process can have been interrupted: a later one proves that it was synced.
+      return { range, loss: newest === expected ? { kind: "torn", group: expected, through: next && lastEntries(next) } : DAMAGED };
     }
     recovered.add(number, next, parts);
     range = { first: range?.first ?? expected, last: expected };
     at = next.end;
   }
-  return range;
+  return { range, loss: undefined };
 }
 
 const lastEntries = ({ parts }: GroupExtent): Map<string, LogIndex> => new Map(parts.map((part) => [keyOf(part), indexPlus(part.first, part.count - 1)]));

@@ -3,13 +3,14 @@ import { endOffsetOf, type Frame } from "../../base/frame.js";
 import { indexPlus, type LogIndex } from "../../base/ids.js";
 import type { Doubt } from "../../consensus/types.js";
 import type { LogState } from "../log-state.js";
+import { mergeDoubts } from "../recovery.js";
 
 /** What the journal holds of one log, or does not know whether it held. */
 export interface JournalTail {
   /** In the order in which they were written. */
   readonly parts: readonly { readonly group: number; readonly frames: readonly Frame[] }[];
-  /** A group that may have held more of this log, and cannot be read. */
-  readonly lost: { readonly kind: Doubt["kind"]; readonly group: number; readonly through: LogIndex | undefined } | undefined;
+  /** Groups that may have held more of this log, and cannot be read. */
+  readonly lost: readonly { readonly kind: Doubt["kind"]; readonly group: number; readonly through: LogIndex | undefined }[];
 }
 
 export interface Replay {
@@ -32,7 +33,8 @@ export function replayOf(log: Pick<LogState, "lastIndex" | "lastTerm" | "endOffs
     for (const frame of part.frames) {
       if (frame.index < next) {
         // Once here is once there: since the last cut there was one history.
-        if (frame.index > log.logStart.index && frame.index <= log.lastIndex && log.termAt(frame.index) !== frame.term) return damaged(frames, next);
+        const known = frames[frame.index - log.lastIndex - 1]?.term ?? log.termAt(frame.index);
+        if (frame.index > log.logStart.index && known !== frame.term) return damaged(frames, frame.index);
         continue;
       }
       if (frame.index > next || frame.term < lastTerm || frame.baseOffset !== endOffset) return damaged(frames, next);
@@ -42,9 +44,9 @@ export function replayOf(log: Pick<LogState, "lastIndex" | "lastTerm" | "endOffs
       endOffset = endOffsetOf(frame);
     }
   }
-  const { lost } = tail;
-  const isMissed = lost !== undefined && lost.group > voidThrough && (lost.through === undefined || lost.through >= next);
-  return { frames, doubt: isMissed ? { kind: lost.kind, from: next } : undefined };
+  const missed = tail.lost.filter(({ group, through }) => group > voidThrough && (through === undefined || through >= next));
+  const doubt = missed.map(({ kind }): Doubt => ({ kind, from: next })).reduce<Doubt | undefined>(mergeDoubts, undefined);
+  return { frames, doubt };
 }
 
 /** What was synced before these entries is in neither place. */
