@@ -65,9 +65,10 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   const { files, folder, store } = options;
   const list = await JournalList.load(store);
   const names = await files.list(folder);
-  if (names === undefined) await makeLastingFolder(files, folder);
+  // Without a file in it, a former process may have ended before its name was there to stay.
+  if (names === undefined || names.length === 0) await makeLastingFolder(files, folder);
   // The former process may have ended between a file's name and its sync.
-  else if (names.length > 0) await files.syncFolder(folder);
+  else await files.syncFolder(folder);
   const recovered = await recoverJournal({ files, folder, listed: list.files, group: list.group, replicas: await store.replicas() });
   const listed = new Set(list.files.map(journalName));
   for (const name of names ?? []) if (!listed.has(name)) await files.remove(`${folder}/${name}`);

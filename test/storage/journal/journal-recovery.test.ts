@@ -219,3 +219,24 @@ test("while a truncation is not on disk, a file of the journal does not go befor
   assert.equal(one.log.doubt, undefined);
   assert.ok(one.log.lastIndex >= 3);
 });
+
+test("a process that died when it had made the journal's folder leaves a folder that lasts", async () => {
+  const scene = new Scene(1);
+  const { files } = scene;
+  let isDead = false;
+  files.fault = (operation, path) => {
+    if (operation !== "make-folder" || path !== JOURNAL) return undefined;
+    files.diesAfter = files.calls;
+    isDead = true;
+    return undefined;
+  };
+  void scene.openJournal();
+  while (!isDead) await turns(1);
+  scene.kill();
+  let one = await scene.open(await scene.openJournal(), 1);
+  await addSynced(one, 1, 3);
+  // Names that were not synced are lost.
+  scene.cutPower((bound) => (bound === 2 ? 1 : 0));
+  one = await scene.open(await scene.openJournal(), 1);
+  assert.deepEqual([one.log.lastIndex, one.log.doubt], [3, undefined]);
+});
