@@ -69,7 +69,7 @@ export class SegmentedLogs {
     await files.removeFolder(aside);
     await files.rename(this.#folderOf(record), aside);
     await files.syncFolder(folder);
-    (await this.#journal)?.released(record);
+    (await this.#journal?.catch(() => undefined))?.released(record);
     return aside;
   }
 
@@ -79,7 +79,7 @@ export class SegmentedLogs {
     await files.removeFolder(this.#asideOf(record));
     await files.removeFolder(this.#folderOf(record));
     if ((await files.list(folder)) !== undefined) await files.syncFolder(folder);
-    (await this.#journal)?.released(record);
+    (await this.#journal?.catch(() => undefined))?.released(record);
   }
 
   /** With the first log: before it, nothing is known of what the former process left. */
@@ -87,7 +87,13 @@ export class SegmentedLogs {
     const { journalFolder: folder, store, clock } = this.#options;
     if (folder === undefined) return undefined;
     this.#journal ??= openJournal({ files: this.#files, folder, store, clock, limits: JOURNAL_LIMITS });
-    return this.#journal;
+    try {
+      return await this.#journal;
+    } catch (error) {
+      // The next one who opens a log tries again.
+      this.#journal = undefined;
+      throw error;
+    }
   }
 
   #asideOf(record: ReplicaRecord): string {

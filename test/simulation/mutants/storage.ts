@@ -51,7 +51,7 @@ export const storageMutants: readonly Mutant[] = [
   ]),
   leftTo(
     "test/storage/recovery-crash.test.ts",
-    mutant("rule 10: a journal that ends in bad bytes leaves no log in doubt", ["storage/journal/replay.js", "isMissed ? {", "false ? {"]),
+    mutant("rule 10: a journal that ends in bad bytes leaves no log in doubt", ["storage/journal/replay.js", "tail.lost.filter(", "[].filter("]),
   ),
   mutant("a checkpoint runs ahead of the disk", [
     "storage/segmented-log.js",

@@ -18,13 +18,14 @@ function logWith(held: readonly Frame[], start = 0): LogState {
 
 type Part = readonly [group: number, frames: readonly Frame[]];
 
-const tailOf = (parts: readonly Part[], lost?: JournalTail["lost"]): JournalTail => ({ parts: parts.map(([group, held]) => ({ group, frames: held })), lost });
-
-const torn = (group: number, through?: number): JournalTail["lost"] => ({
-  kind: "torn",
-  group,
-  through: through === undefined ? undefined : logIndex(through),
+const tailOf = (parts: readonly Part[], lost: JournalTail["lost"] = []): JournalTail => ({
+  parts: parts.map(([group, held]) => ({ group, frames: held })),
+  lost,
 });
+
+const torn = (group: number, through?: number): JournalTail["lost"] => [
+  { kind: "torn", group, through: through === undefined ? undefined : logIndex(through) },
+];
 
 const damagedFrom = (from: number): Doubt => ({ kind: "damaged", from: logIndex(from) });
 
@@ -81,8 +82,8 @@ test("an entry that begins at another offset than the one before it ended at is 
 
 test("another term at an index that the segments have is damage: since the last cut there was one history", () => {
   const log = logWith([...frames(1, 2), ...frames(3, 4, { term: 2 })]);
-  assert.deepEqual(replayed(log, [[1, frames(3, 5)]]), { frames: [], doubt: damagedFrom(5) });
-  assert.deepEqual(replayed(log, [[1, frames(2, 2, { term: 2 })]]), { frames: [], doubt: damagedFrom(5) });
+  assert.deepEqual(replayed(log, [[1, frames(3, 5)]]), { frames: [], doubt: damagedFrom(3) });
+  assert.deepEqual(replayed(log, [[1, frames(2, 2, { term: 2 })]]), { frames: [], doubt: damagedFrom(2) });
   assert.deepEqual(replayed(log, [[1, frames(3, 5, { term: 2 })]]), { frames: frames(5, 5, { term: 2 }), doubt: undefined });
 });
 
@@ -108,14 +109,14 @@ test("a lost group whose table says through where it went leaves a doubt if the 
 test("a lost group without a table leaves a doubt from the log's end on", () => {
   const log = logWith(frames(1, 3));
   assert.deepEqual(replayed(log, [[1, frames(4, 5)]], { lost: torn(2) }).doubt, { kind: "torn", from: 6 });
-  assert.deepEqual(replayed(log, [], { lost: { kind: "damaged", group: Number.POSITIVE_INFINITY, through: undefined } }).doubt, damagedFrom(4));
+  assert.deepEqual(replayed(log, [], { lost: [{ kind: "damaged", group: Number.POSITIVE_INFINITY, through: undefined }] }).doubt, damagedFrom(4));
 });
 
 test("a lost group that is void leaves no doubt, unless nobody knows its number", () => {
   const log = logWith(frames(1, 3));
   assert.equal(replayed(log, [], { lost: torn(2), voidThrough: 2 }).doubt, undefined);
   assert.deepEqual(replayed(log, [], { lost: torn(3), voidThrough: 2 }).doubt, { kind: "torn", from: 4 });
-  const lost = { kind: "damaged", group: Number.POSITIVE_INFINITY, through: undefined } as const;
+  const lost = [{ kind: "damaged", group: Number.POSITIVE_INFINITY, through: undefined }] as const;
   assert.deepEqual(replayed(log, [], { lost, voidThrough: 1_000 }).doubt, damagedFrom(4));
 });
 
