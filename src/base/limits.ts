@@ -51,6 +51,8 @@ export const limits = {
   producerIdsAtOnce: 1_000,
   /** Sequences and epochs end here; a producer whose sequence would be larger begins a new epoch. */
   sequenceMax: 0x7fff_ffff,
+  /** Appends up to this size share the journal's syncs. Default of `journal.appendBytesMax`. */
+  journalAppendBytes: 32 * KIB,
   streamHeartbeatMs: 5_000,
   /** Consumer groups of a cluster: the metadata is in the memory of every broker. */
   groups: 10_000,

@@ -64,6 +64,12 @@ export const settings = {
     doc: "A consumer group without members, and its offsets, are forgotten after so long.",
   }),
   "cache.bytesMax": bytes({ default: 16 * MIB, min: 8 * MIB, max: 64 * GIB, doc: "Memory for recent batches, from which readers of the tail are served." }),
+  "journal.appendBytesMax": bytes({
+    default: limits.journalAppendBytes,
+    min: 0,
+    max: 256 * KIB,
+    doc: "Appends up to this size share a journal's syncs with those of other partitions; 0: each partition is synced by itself.",
+  }),
   "disk.reserveBytes": bytes({ default: 256 * MIB, min: 0, max: 1024 * GIB, doc: "With less room than this on the disk, producing is refused." }),
   "streams.perBrokerMax": integer({ default: limits.streamsPerBroker, min: 1, max: limits.streamsPerBroker, doc: "Most client streams of one kind." }),
   "streams.heartbeatMs": duration({

@@ -33,7 +33,14 @@ export async function openDisk(config: Config, { files, openStore, clock, random
     await folder.close();
     throw error;
   });
-  const logs = new SegmentedLogs({ files, clock, folder: folder.logs, journalFolder: folder.journal, store, cacheBytes: config.cache.bytesMax });
+  const logs = new SegmentedLogs({
+    files,
+    clock,
+    folder: folder.logs,
+    journal: { folder: folder.journal, appendBytesMax: config.journal.appendBytesMax },
+    store,
+    cacheBytes: config.cache.bytesMax,
+  });
   return {
     folder,
     logs,

@@ -43,7 +43,8 @@ export class LogReader {
     const found: Frame[] = [];
     let bytesLeft = bytesMax;
     let next = from;
-    while (next <= through && next <= writtenIndex()) {
+    // The first one may be larger than what was asked for: then it is all.
+    while (next <= through && next <= writtenIndex() && (bytesLeft > 0 || found.length === 0)) {
       const segment = state.segmentOf(next);
       if (segment === undefined) break;
       const last = Math.min(through, segment.last, writtenIndex()) as LogIndex;

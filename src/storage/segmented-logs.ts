@@ -15,8 +15,8 @@ interface SegmentedLogsOptions {
   readonly folder: string;
   /** Where the replicas of these logs are recorded; tells a new replica from one that lost its log. */
   readonly store: Pick<ReplicaStore, "hardState" | "get" | "put" | "replicas">;
-  /** Of the journal that all logs share; without one, each log is synced by itself. */
-  readonly journalFolder?: string;
+  /** The journal that all logs share for appends up to a size; without one, each log is synced by itself. */
+  readonly journal?: { readonly folder: string; readonly appendBytesMax: number };
   /** Bytes of recent frames in memory, of all logs together. */
   readonly cacheBytes: number;
 }
@@ -84,9 +84,10 @@ export class SegmentedLogs {
 
   /** With the first log: before it, nothing is known of what the former process left. */
   async #openJournal(): Promise<Journal | undefined> {
-    const { journalFolder: folder, store, clock } = this.#options;
-    if (folder === undefined) return undefined;
-    this.#journal ??= openJournal({ files: this.#files, folder, store, clock, limits: JOURNAL_LIMITS });
+    const { journal, store, clock } = this.#options;
+    if (journal === undefined) return undefined;
+    const limits = { ...JOURNAL_LIMITS, partBytesMax: journal.appendBytesMax };
+    this.#journal ??= openJournal({ files: this.#files, folder: journal.folder, store, clock, limits });
     try {
       return await this.#journal;
     } catch (error) {

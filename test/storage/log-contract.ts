@@ -164,6 +164,15 @@ function reading(name: string, openLog: OpenContractLog): void {
     assert.deepEqual(await log.read(logIndex(1), logIndex(60), 100 * bytes), written);
   });
 
+  test(`${name}: an entry larger than what is asked for, at the end of a segment, is read alone`, async () => {
+    const { log, settled } = await open(openLog);
+    const written = frames(1, 3, { bodyBytes: 100_000 });
+    log.append(written);
+    await settled();
+    assert.deepEqual(await log.read(logIndex(1), logIndex(3), 10), written.slice(0, 1));
+    assert.deepEqual(await log.read(logIndex(2), logIndex(3), 150_000), written.slice(1, 2));
+  });
+
   test(`${name}: reading goes on while the end is being written`, async () => {
     const { log, settled } = await open(openLog);
     for (let index = 1; index <= 200; index += 2) {

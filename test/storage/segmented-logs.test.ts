@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { term } from "../../src/base/ids.js";
-import { MIB } from "../../src/base/limits.js";
+import { KIB, MIB } from "../../src/base/limits.js";
 import type { Log } from "../../src/storage/log.js";
 import type { ReplicaRecord } from "../../src/storage/replica-store.js";
 import { SegmentedLogs } from "../../src/storage/segmented-logs.js";
@@ -12,7 +12,14 @@ const settings = { segmentBytes: MIB, segmentAgeMs: 0, flush: "batch", flushInte
 
 /** A broker's logs, as one process has them, over the disk as it is now. */
 const logsOn = (disk: JournalDisk): SegmentedLogs =>
-  new SegmentedLogs({ files: disk.files, clock: disk.clock, folder: "/data/logs", journalFolder: JOURNAL_FOLDER, store: disk.store, cacheBytes: MIB });
+  new SegmentedLogs({
+    files: disk.files,
+    clock: disk.clock,
+    folder: "/data/logs",
+    journal: { folder: JOURNAL_FOLDER, appendBytesMax: 32 * KIB },
+    store: disk.store,
+    cacheBytes: MIB,
+  });
 
 const open = (logs: SegmentedLogs, record: ReplicaRecord): Promise<Log> => logs.open(record, settings, { onSynced() {}, onFailed() {} });
 

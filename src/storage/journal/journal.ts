@@ -1,7 +1,7 @@
 import { QuireError } from "../../base/errors.js";
 import type { Frame } from "../../base/frame.js";
 import { FRAME_HEADER_BYTES } from "../../base/frame-codec.js";
-import { KIB, MIB } from "../../base/limits.js";
+import { limits as bounds, MIB } from "../../base/limits.js";
 import type { Clock } from "../../base/ports.js";
 import { type Files, makeLastingFolder, type OpenFile, syncFile, writeFully } from "../files.js";
 import type { ReplicaRecord, ReplicaStore } from "../replica-store.js";
@@ -18,7 +18,7 @@ export interface JournalLimits extends WriteBehindLimits {
   readonly fileBytes: number;
 }
 
-export const JOURNAL_LIMITS: JournalLimits = { partBytesMax: 32 * KIB, fileBytes: 4 * MIB, bytesMax: 8 * MIB, ageMsMax: 10_000 };
+export const JOURNAL_LIMITS: JournalLimits = { partBytesMax: bounds.journalAppendBytes, fileBytes: 4 * MIB, bytesMax: 8 * MIB, ageMsMax: 10_000 };
 /** One group; at least one part. */
 const GROUP_BYTES_MAX = MIB;
 /** What a frame costs in memory besides its bytes. */

@@ -100,6 +100,8 @@ export interface Plan {
   /** Disks that may be damaged: within the promise no more than every replica set can lose; never all, since empty founders found another cluster. */
   readonly damagedDisksMax: number;
   readonly faultsMs: number;
+  /** Appends up to this size go to the journal; 0: none. */
+  readonly journalBytesMax: number;
 }
 
 export interface PlanOptions {
@@ -135,6 +137,8 @@ export function planOf(chance: Chance, { mode, minutes, ...fixed }: PlanOptions)
       topics.map(({ name }) => name),
       pace,
     ),
+    // Drawn last, so that seeds mean what they did.
+    journalBytesMax: chance.pick([0, 2 * KIB, 32 * KIB, 32 * KIB]) ?? 0,
   };
 }
 

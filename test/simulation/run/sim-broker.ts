@@ -25,6 +25,7 @@ export interface SimBrokerOptions {
   readonly founders: number;
   readonly racks: number;
   readonly pace: number;
+  readonly journalBytesMax: number;
   readonly observer: Observer;
   /** Told when its process is gone, whatever the reason. */
   readonly onGone: (broker: SimBroker) => void;
@@ -120,7 +121,7 @@ export class SimBroker {
   }
 }
 
-function configOf({ nodeId, founders, racks, pace }: SimBrokerOptions): Config {
+function configOf({ nodeId, founders, racks, pace, journalBytesMax }: SimBrokerOptions): Config {
   const peers = Array.from({ length: founders }, (_, at) => `${at + 1}@b${at + 1}:${PEER_PORT}`).join(",");
   const { config } = resolve({
     flags: {
@@ -140,6 +141,7 @@ function configOf({ nodeId, founders, racks, pace }: SimBrokerOptions): Config {
       // Groups whose members were all away for a while begin anew.
       "groups-expire-ms": `${15_000 * pace}`,
       "disk-reserve-bytes": "1MiB",
+      "journal-append-bytes-max": `${journalBytesMax}B`,
     },
   });
   return { ...config, cache: { ...config.cache, bytesMax: CACHE_BYTES } };

@@ -210,6 +210,7 @@ export class Simulation {
           founders: plan.brokers,
           racks: plan.racks,
           pace: plan.pace,
+          journalBytesMax: plan.journalBytesMax,
           observer,
           onGone: (broker) => this.#nemesis.gone(broker),
           onEnd: (broker, why) => this.#nemesis.ended(broker, why),
