@@ -53,11 +53,14 @@ export const storageMutants: readonly Mutant[] = [
     "test/storage/recovery-crash.test.ts",
     mutant("rule 10: a journal that ends in bad bytes leaves no log in doubt", ["storage/journal/replay.js", "tail.lost.filter(", "[].filter("]),
   ),
-  mutant("a checkpoint runs ahead of the disk", [
-    "storage/segmented-log.js",
-    "const { index, place, group } = this.#commit.durable;",
-    "const [index, place, { group }] = [this.#state.lastIndex, this.#state.end, this.#commit.durable];",
-  ]),
+  leftTo(
+    "test/storage/recovery-crash.test.ts",
+    mutant("a checkpoint runs ahead of the disk", [
+      "storage/segmented-log.js",
+      "const { index, place, group } = this.#commit.durable;",
+      "const [index, place, { group }] = [this.#state.lastIndex, this.#state.end, this.#commit.durable];",
+    ]),
+  ),
   mutant("recovery stops at the checkpoint", [
     "storage/log-recovery.js",
     "await this.#scanHead((await this.#files.size(this.#path(head.first))) ?? 0, closedGroup)",
