@@ -2,7 +2,7 @@
 import type { Frame } from "../../src/base/frame.js";
 import { writeFile } from "../../src/storage/files.js";
 import { encodeFileHeader, encodeGroup, type JournalFileHeader, type JournalPart } from "../../src/storage/journal/journal-codec.js";
-import { journalName } from "../../src/storage/journal/recover-journal.js";
+import { journalName } from "../../src/storage/journal/journal-names.js";
 import type { FaultyFiles } from "./faulty-files.js";
 import { JOURNAL_FOLDER, recordOf } from "./journal-disk.js";
 

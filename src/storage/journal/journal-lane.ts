@@ -5,7 +5,7 @@ import { KIB } from "../../base/limits.js";
 import type { ReplicaRecord } from "../replica-store.js";
 import type { TailWindow } from "../tail-cache.js";
 import type { Journal, JournaledLog, JournalOutcome } from "./journal.js";
-import { keyOf } from "./recover-journal.js";
+import { keyOf } from "./journal-names.js";
 
 /** With so much in the journal alone, a log is written to its own files at the next opportunity: one large write. */
 const BEHIND_BYTES_MAX = 256 * KIB;
@@ -85,11 +85,13 @@ export class JournalLane implements JournaledLog {
 
   append(frames: readonly Frame[], done: (outcome: JournalOutcome) => void): void {
     const before = this.#handed;
+    let bytes = 0;
     for (const frame of frames) {
-      this.#bytes += frameBytes(frame);
+      bytes += frameBytes(frame);
       this.#handed = frame.index;
     }
-    this.#journal.append(this, frames, (outcome) => {
+    this.#bytes += bytes;
+    this.#journal.append({ log: this, frames, bytes }, (outcome) => {
       if (outcome === "refused") this.#handed = logIndex(Math.min(before, this.#handed));
       done(outcome);
     });

@@ -1,13 +1,13 @@
 import { QuireError } from "../../base/errors.js";
 import type { Frame } from "../../base/frame.js";
-import { FRAME_HEADER_BYTES } from "../../base/frame-codec.js";
 import { limits as bounds, MIB } from "../../base/limits.js";
 import type { Clock } from "../../base/ports.js";
 import { type Files, makeLastingFolder, type OpenFile, syncFile, writeFully } from "../files.js";
 import type { ReplicaRecord, ReplicaStore } from "../replica-store.js";
 import { encodeFileHeader, encodeGroup, GROUP_HEADER_BYTES, JOURNAL_HEADER_BYTES, type JournalPart, partBytes } from "./journal-codec.js";
 import { JournalList } from "./journal-list.js";
-import { fileOf, journalName, keyOf, type RecoveredJournal, recoverJournal } from "./recover-journal.js";
+import { fileOf, journalName, keyOf } from "./journal-names.js";
+import { type RecoveredJournal, recoverJournal } from "./recover-journal.js";
 import type { JournalTail } from "./replay.js";
 import { type BehindLog, WriteBehind, type WriteBehindLimits } from "./write-behind.js";
 
@@ -38,10 +38,14 @@ export interface JournaledLog extends BehindLog {
   readonly isEnded: boolean;
 }
 
-interface Waiting {
+interface Appended {
   readonly log: JournaledLog;
   readonly frames: readonly Frame[];
+  /** Of the frames. */
   readonly bytes: number;
+}
+
+interface Waiting extends Appended {
   readonly done: (outcome: JournalOutcome) => void;
 }
 
@@ -150,9 +154,7 @@ export class Journal {
   }
 
   /** Appends frames of a log that follow what it appended before, in the next group. No other frames of it may be under way. */
-  append(log: JournaledLog, frames: readonly Frame[], done: (outcome: JournalOutcome) => void): void {
-    let bytes = 0;
-    for (const { body } of frames) bytes += FRAME_HEADER_BYTES + body.length;
+  append({ log, frames, bytes }: Appended, done: (outcome: JournalOutcome) => void): void {
     this.#waiting.push({ log, frames, bytes, done });
     this.#wake();
   }

@@ -5,16 +5,8 @@ import type { Doubt } from "../../consensus/types.js";
 import type { Files } from "../files.js";
 import type { ReplicaRecord } from "../replica-store.js";
 import { decodeFileHeader, GROUP_MAGIC_BYTES, type GroupExtent, JOURNAL_HEADER_BYTES, type JournalPart, readFrames, readGroup } from "./journal-codec.js";
+import { journalName, keyOf } from "./journal-names.js";
 import type { JournalTail } from "./replay.js";
-
-/** Names a log. */
-export const keyOf = ({ replicaSetId, replicaId }: ReplicaRecord): string => `${replicaSetId}-${replicaId}`;
-
-const DIGITS = 20;
-export const journalName = (file: number): string => `${String(file).padStart(DIGITS, "0")}.journal`;
-
-/** 0 for another name. */
-export const fileOf = (name: string): number => (name.endsWith(".journal") ? Number.parseInt(name, 10) || 0 : 0);
 
 /** More than a file holds; a group that is said to be so far ahead is something else. */
 const GROUPS_OF_FILE_MAX = 1_000_000;

@@ -1,7 +1,7 @@
 import { logIndex, type Term } from "../../../src/base/ids.js";
 import type { LogPosition } from "../../../src/consensus/types.js";
 import { GROUP_HEADER_BYTES, JOURNAL_HEADER_BYTES, PART_BYTES, readFrames, readGroup } from "../../../src/storage/journal/journal-codec.js";
-import { fileOf, journalName, keyOf } from "../../../src/storage/journal/recover-journal.js";
+import { fileOf, journalName, keyOf } from "../../../src/storage/journal/journal-names.js";
 import type { ReplicaRecord } from "../../../src/storage/replica-store.js";
 
 /** A disk that tells what is there after any power cut. */
