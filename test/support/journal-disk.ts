@@ -51,14 +51,16 @@ export class JournalDisk {
     this.store.replicas = async () => this.records;
   }
 
-  async openJournal(): Promise<Journal> {
+  /** @param limits of this process alone */
+  async openJournal(limits: Partial<JournalLimits> = {}): Promise<Journal> {
     const { files, store, clock } = this;
-    return openJournal({ files: new PatientFiles(files, clock), folder: JOURNAL_FOLDER, store, clock, limits: { ...JOURNAL_LIMITS, ...this.#options.limits } });
+    const all = { ...JOURNAL_LIMITS, ...this.#options.limits, ...limits };
+    return openJournal({ files: new PatientFiles(files, clock), folder: JOURNAL_FOLDER, store, clock, limits: all });
   }
 
-  openLog(record: ReplicaRecord, journal: Journal | undefined): Promise<TestLog> {
+  openLog(record: ReplicaRecord, journal: Journal | undefined, log = this.#options.log): Promise<TestLog> {
     const { files, clock } = this;
-    return openTestLog({ files, clock, folder: logFolderOf(record.replicaSetId), ...this.#options.log, ...(journal && { journal: { journal, record } }) });
+    return openTestLog({ files, clock, folder: logFolderOf(record.replicaSetId), ...log, ...(journal && { journal: { journal, record } }) });
   }
 
   /** Begins a process: the journal, then all logs. */

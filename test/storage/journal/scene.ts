@@ -1,61 +1,20 @@
-/** Several logs of one broker over one journal, on a disk that lies. */
+/** Logs over a journal so small that it is left all the time, in the system's time. */
 
-import { replicaId, replicaSetId } from "../../../src/base/ids.js";
-import type { Clock } from "../../../src/base/ports.js";
 import { systemClock } from "../../../src/base/system-ports.js";
-import { type Journal, type JournalLimits, openJournal } from "../../../src/storage/journal/journal.js";
+import type { Journal, JournalLimits } from "../../../src/storage/journal/journal.js";
 import type { LogSettings } from "../../../src/storage/log.js";
-import { PatientFiles } from "../../../src/storage/patient-files.js";
-import type { ReplicaRecord } from "../../../src/storage/replica-store.js";
-import { FaultyFiles } from "../../support/faulty-files.js";
 import { frame } from "../../support/frames.js";
-import { MemoryStore } from "../../support/memory-store.js";
-import { openTestLog, type TestLog } from "../../support/storage-log.js";
+import { JournalDisk, recordOf } from "../../support/journal-disk.js";
+import type { TestLog } from "../../support/storage-log.js";
 
-export const JOURNAL = "/data/journal";
 const LIMITS: JournalLimits = { partBytesMax: 1_500, fileBytes: 3_000, bytesMax: 1e6, ageMsMax: 60_000 };
 
-export class Scene {
-  files = new FaultyFiles();
-  readonly store = new MemoryStore();
-  readonly records: ReplicaRecord[];
-  clock: Clock = systemClock;
+/** A disk with so many logs, numbered from 1. */
+export const sceneOf = (logs: number): JournalDisk =>
+  new JournalDisk({ logs: Array.from({ length: logs }, (_, i) => i + 1), limits: LIMITS, clock: systemClock });
 
-  constructor(logs: number) {
-    this.records = Array.from({ length: logs }, (_, i) => ({ replicaSetId: replicaSetId(i + 1), replicaId: replicaId(i + 1) }));
-    this.store.replicas = async () => this.records;
-  }
-
-  openJournal(limits: Partial<JournalLimits> = {}): Promise<Journal> {
-    const { store, clock } = this;
-    return openJournal({ files: new PatientFiles(this.files, clock), folder: JOURNAL, store, clock, limits: { ...LIMITS, ...limits } });
-  }
-
-  /** The log with this number, from 1. */
-  open(journal: Journal, log: number, settings: Partial<LogSettings> = {}): Promise<TestLog> {
-    const record = this.records[log - 1];
-    if (record === undefined) throw new Error("no such log");
-    return openTestLog({ files: this.files, clock: this.clock, folder: `/data/logs/${log}`, journal: { journal, record }, settings });
-  }
-
-  journalFiles(): string[] {
-    return this.files.paths().filter((path) => path.startsWith(`${JOURNAL}/`));
-  }
-
-  /** The process dies; the system lives. */
-  kill(): void {
-    const { files } = this;
-    files.diesAfter = -1;
-    this.files = files.restart();
-  }
-
-  /** Nothing that was not synced is left. */
-  cutPower(below: (bound: number) => number = () => 0): void {
-    const { files } = this;
-    files.diesAfter = -1;
-    this.files = files.crash(below);
-  }
-}
+export const openLog = (scene: JournalDisk, journal: Journal, log: number, settings?: Partial<LogSettings>): Promise<TestLog> =>
+  scene.openLog(recordOf(log), journal, settings && { settings });
 
 /** The next entry of a log. */
 export function add({ log }: TestLog, term: number, size = 10): void {
