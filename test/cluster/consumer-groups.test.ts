@@ -156,10 +156,21 @@ test("of two groups of one name that never got a generation, the later one is th
   const state = stateWith();
   const former = apply(state, change(apply(state, change(undefined, { entered: [member("a")] })), { left: ["a"] }));
   state.apply({ kind: "delete-group", name: "billing" });
-  assert.ok(isNewer(undefined, former));
+  assert.ok(isNewer(undefined, former, state.newestGeneration));
   const anew = apply(state, change(undefined, { entered: [member("b")] }));
   assert.ok(anew.version < former.version);
-  assert.deepEqual([isNewer(anew, former), isNewer(former, anew)], [true, false]);
+  assert.deepEqual([isNewer(anew, former, state.newestGeneration), isNewer(former, anew, state.newestGeneration)], [true, false]);
+});
+
+test("a view without a group is behind it until it has heard of the group's end, and ahead from then on, whatever members the group had", () => {
+  const state = stateWith();
+  apply(state, change(undefined, { group: "audit", entered: [member("x")], assigned: [["x", [id(1)]]] }));
+  const behind = state.newestGeneration;
+  const group = apply(state, change(undefined, { entered: [member("a")], assigned: [["a", [id(2)]]] }));
+  assert.ok(!isNewer(undefined, group, behind));
+  apply(state, change(group, { left: ["a"] }));
+  state.apply({ kind: "delete-group", name: "billing" });
+  assert.ok(isNewer(undefined, group, state.newestGeneration));
 });
 
 test("groups and their members are bounded", () => {

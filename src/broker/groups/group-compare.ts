@@ -1,10 +1,14 @@
 import type { GroupInfo, GroupMemberInfo } from "../../cluster/group-info.js";
 import type { ClusterView } from "../../cluster/view.js";
 
-/** Whether the view is ahead. That it has no group says nothing against one with members, which cannot have been deleted: then the view is behind. */
-export function isNewer(seen: GroupInfo | undefined, known: GroupInfo | undefined): boolean {
-  if (seen === undefined) return known !== undefined && known.members.size === 0;
-  return known === undefined || seen.begunAfter > known.begunAfter || (seen.begunAfter === known.begunAfter && seen.version > known.version);
+/**
+ * Whether the view is ahead. One without the group is either behind its beginning or past its end: whoever deletes a group takes a generation (`ConsumerGroups`),
+ * so the newest one that the view knows tells them apart.
+ */
+export function isNewer(seen: GroupInfo | undefined, known: GroupInfo | undefined, newestGeneration: number): boolean {
+  if (known === undefined) return seen !== undefined;
+  if (seen === undefined) return newestGeneration > known.begunAfter;
+  return seen.begunAfter > known.begunAfter || (seen.begunAfter === known.begunAfter && seen.version > known.version);
 }
 
 /**

@@ -167,7 +167,7 @@ export class GroupRunner {
   viewChanged(): void {
     const group = this.#parts.groups.group(this.name);
     // What this broker has changed itself comes again by the metadata, later.
-    if (this.#running || this.#closed || !isNewer(group, this.#group)) return;
+    if (this.#running || this.#closed || !isNewer(group, this.#group, this.#parts.groups.newestGeneration)) return;
     // Streams that end in there call back: the next step waits until all is as the metadata says.
     this.#running = true;
     this.#adopt(group);
@@ -323,7 +323,7 @@ export class GroupRunner {
     }
     if (this.#closed) return;
     const now = groups.group(this.name);
-    if (isNewer(now, this.#group)) this.#adopt(now);
+    if (isNewer(now, this.#group, groups.newestGeneration)) this.#adopt(now);
     this.#recompute.now();
   }
 

@@ -103,6 +103,19 @@ test("a coordinator that must read its metadata anew takes nothing from anybody"
   assert.equal(made.changes.length, before, "nothing was written");
 });
 
+test("a coordinator that hears at once that its group was taken, emptied and deleted begins it anew with who is there", async () => {
+  const made = cluster();
+  const a = join(made, "a");
+  await live(made, [a], 500);
+  const former = made.group();
+  made.takeAndDelete((a.at % 3) + 1);
+  await live(made, [a], 5_000);
+  assert.ok(made.group().begunAfter > former.generation);
+  assert.deepEqual(made.owners("orders"), Array(6).fill("a"));
+  const generations = new Set([...made.group().owners.values()].map(({ generation }) => generation));
+  assert.deepEqual(new Set(a.held.values()), generations, "it holds them in the new generation");
+});
+
 test("who comes again and again, while the group cannot be taken over, is not silent", async () => {
   const made = cluster();
   const [a, b] = [join(made, "a", { sessionTimeoutMs: 3_000 }), join(made, "b", { sessionTimeoutMs: 3_000 })];

@@ -46,9 +46,7 @@ class Schedule {
         return;
       case "stop":
         if (cluster.views.size > 1 && cluster.views.has(step.broker)) {
-          const closing = cluster.coordinators.get(step.broker)?.close();
-          await this.advance(50);
-          await closing;
+          await this.#close(step.broker);
           cluster.kill(step.broker, this.members.values());
         }
         return;
@@ -74,6 +72,20 @@ class Schedule {
       default:
         return this.#runMember(step.do, MEMBERS[step.who] ?? "a");
     }
+  }
+
+  /** However slow changes are: it gives up by itself. */
+  async #close(broker: number): Promise<void> {
+    let isClosed = false;
+    const closing = this.cluster.coordinators
+      .get(broker)
+      ?.close()
+      .then(() => {
+        isClosed = true;
+      });
+    for (let waitedMs = 0; !isClosed && waitedMs < 10_000; waitedMs += 50) await this.advance(50);
+    assert.ok(isClosed, "a broker that stops comes to its end");
+    await closing;
   }
 
   #runMember(what: "join" | "leave" | "cut" | "hold" | "return", id: string): void {

@@ -96,6 +96,13 @@ export class Coordinators {
     this.#apply({ kind: "update-topic", name, topicId: topic.topicId, partitionsBefore: topic.partitions, added });
   }
 
+  /** Another broker took the group, its members' sessions ended, and it was deleted: all of it before anybody looks. */
+  takeAndDelete(coordinator: number, name = "billing"): void {
+    const { version, strategy, members } = this.group(name);
+    this.#apply({ kind: "change-group", change: { group: name, version, coordinator: node(coordinator), strategy, nowMs: 0, left: [...members.keys()] } });
+    this.#apply({ kind: "delete-group", name });
+  }
+
   group(name = "billing"): GroupInfo {
     const group = this.machine.state.groups.get(name);
     assert.ok(group, "the group is there");
