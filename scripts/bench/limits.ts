@@ -16,7 +16,7 @@ figure for the other.`,
 seconds, in ArrayBuffers (the JavaScript heap stays at 20 to 40 MB): nothing bounds in sum what a follower has received and not yet written, and a read for a follower gives its
 turn back when it is done, not when the follower has answered. Other limits of malloc's arenas changed nothing.`,
   "catch-up": `Both cores are used up while the returning broker takes what it missed: it reads, sends and writes three times the produce rate. The leaders' share
-of that is bounded (\`replica/catch-up-reads.ts\`), by bytes under way and not by processor time.`,
+of that is bounded (\`replica/replication-budget.ts\`), by bytes under way and not by processor time.`,
   "partitions-10000": `A partition at rest takes 18 to 25 kB in each broker: log state, consensus state, producer and progress tables, maps of the host. With 30,000 replicas
 that is two thirds of the memory; the rest is what an empty broker has (100 MiB). Brokers had 308 to 336 MiB before this benchmark asked, every ten seconds, who
 leads each of the partitions: the answers are garbage that V8 collects late.`,

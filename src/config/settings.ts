@@ -40,7 +40,7 @@ export const settings = {
   "produce.recordBytesMax": bytes({ default: limits.recordBytes, min: KIB, max: limits.recordBytes, doc: "Largest record." }),
   "produce.batchBytesMax": bytes({ default: limits.batchBytes, min: 2 * KIB, max: limits.batchBytes, doc: "Largest batch." }),
   "produce.inflightBytesMax": bytes({
-    default: 24 * MIB,
+    default: 16 * MIB,
     min: 4 * MIB,
     max: 4 * GIB,
     doc: "Admitted and not yet acknowledged on this broker; above it, producers wait.",
@@ -63,7 +63,12 @@ export const settings = {
     max: 3650 * DAY_MS,
     doc: "A consumer group without members, and its offsets, are forgotten after so long.",
   }),
-  "cache.bytesMax": bytes({ default: 16 * MIB, min: 8 * MIB, max: 64 * GIB, doc: "Memory for recent batches, from which readers of the tail are served." }),
+  "cache.bytesMax": bytes({
+    default: 8 * MIB,
+    min: 4 * MIB,
+    max: 64 * GIB,
+    doc: "Memory for recent batches of partitions led here, from which readers of the tail are served.",
+  }),
   "journal.appendBytesMax": bytes({
     default: limits.journalAppendBytes,
     min: 0,

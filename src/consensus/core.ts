@@ -53,6 +53,8 @@ export interface Core<P = unknown> {
   termAt(index: LogIndex): Term | undefined;
   /** As a leader: through where the replica, this one included, has the log on disk; undefined for who is no member. */
   matchOf(replica: ReplicaId): LogIndex | undefined;
+  /** As a leader: bytes of entries that were sent to a member and are neither answered nor given up; 0 for who does not lead. */
+  inflightBytes(to: ReplicaId): number;
   /** As a leader: how many voters are known to have this entry on disk, itself included; 0 for who does not lead. */
   replicasOnDisk(index: LogIndex): number;
 }
@@ -122,6 +124,10 @@ class ReplicaCore<P> implements Core<P> {
     const { voters, incoming } = membership.current;
     const all = incoming === undefined ? voters : membership.members.filter((member) => membership.isVoter(member.replicaId));
     return countVoters({ voters: all, w: 1, r: 1 }, (id) => matchOf(this.#state, id) >= index);
+  }
+
+  inflightBytes(to: ReplicaId): number {
+    return this.#state.leadership?.progress.get(to)?.inflightBytes ?? 0;
   }
 
   step(event: Event<P>): Effect<P>[] {

@@ -52,6 +52,10 @@ export class Progress {
     return this.#inflight.length >= this.#options.inflightMessagesMax || this.#inflightBytes >= this.#options.inflightBytesMax;
   }
 
+  get inflightBytes(): number {
+    return this.#inflightBytes;
+  }
+
   /** Holds everything through `last` and has nothing under way. */
   isCaughtUp(last: LogIndex): boolean {
     return this.flow === "replicate" && this.match === last && this.asked === undefined && this.#inflight.length === 0;

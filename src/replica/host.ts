@@ -1,14 +1,14 @@
 import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
-import type { NodeId, ReplicaId, ReplicaSetId } from "../base/ids.js";
+import { METADATA_REPLICA_SET, type NodeId, type ReplicaId, type ReplicaSetId } from "../base/ids.js";
 import type { Clock, Logger, Random, Timer } from "../base/ports.js";
 import type { CoreOptions } from "../consensus/types.js";
 import type { Log, LogCallbacks, LogSettings } from "../storage/log.js";
 import type { ReplicaRecord, ReplicaStore } from "../storage/replica-store.js";
-import { CatchUpReads } from "./catch-up-reads.js";
 import { openReplica, setAside } from "./open-replica.js";
 import { hasOtherVoters } from "./parts.js";
 import type { LocalReplica } from "./replica.js";
+import { ReplicationBudget } from "./replication-budget.js";
 import type { CutPolicy } from "./snapshot-plan.js";
 import { EntryKind, type Peers, type Replica, type ReplicaEnvelope, type ReplicaHost, type ReplicaSpec, type StateMachine } from "./types.js";
 
@@ -58,7 +58,7 @@ export class LocalHost implements ReplicaHost {
   readonly #turns = new Map<ReplicaSetId, Promise<unknown>>();
   readonly #awake = new Set<LocalReplica>();
   readonly #down = new Set<NodeId>();
-  readonly #catchUpReads = new CatchUpReads();
+  readonly #budget = new ReplicationBudget();
   /** What is on disk; read once, since there may be thousands. */
   #records: Promise<Map<ReplicaSetId, ReplicaRecord>> | undefined;
   #timer: Timer | undefined;
@@ -208,7 +208,8 @@ export class LocalHost implements ReplicaHost {
       cutPolicy,
       logger,
       core: this.#core,
-      catchUpReads: this.#catchUpReads,
+      // The cluster's metadata waits behind no records.
+      budget: spec.replicaSetId === METADATA_REPLICA_SET ? new ReplicationBudget() : this.#budget,
       host: {
         ticking: (self, needed) => this.#ticking(self, needed),
         leadershipChanged: this.#options.leadershipChanged,

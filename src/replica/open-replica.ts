@@ -8,11 +8,11 @@ import type { Configuration, CoreOptions, LogPosition } from "../consensus/types
 import { EntryKind } from "../consensus/types.js";
 import type { Log } from "../storage/log.js";
 import type { ReplicaRecord, ReplicaStore, Snapshot } from "../storage/replica-store.js";
-import type { CatchUpReads } from "./catch-up-reads.js";
 import { decodeConfiguration } from "./configuration-codec.js";
 import type { LogFactory } from "./host.js";
 import { hasOtherVoters, type ReplicaHostCallbacks } from "./parts.js";
 import { LocalReplica } from "./replica.js";
+import type { ReplicationBudget } from "./replication-budget.js";
 import { type CutPolicy, usableSnapshots } from "./snapshot-plan.js";
 import { installingKey } from "./snapshots.js";
 import type { Payload, Peers, ReplicaSpec, StateMachine } from "./types.js";
@@ -32,7 +32,7 @@ export interface OpenOptions {
   readonly cutPolicy: CutPolicy;
   readonly logger: Logger;
   readonly core: CoreOptions;
-  readonly catchUpReads: CatchUpReads;
+  readonly budget: ReplicationBudget;
   readonly host: ReplicaHostCallbacks;
 }
 
@@ -147,7 +147,7 @@ async function replicaOver(log: Log, options: OpenOptions): Promise<LocalReplica
     snapshotsKept: snapshots.map((kept) => kept.index),
     peers: options.peers,
     logger: options.logger,
-    catchUpReads: options.catchUpReads,
+    budget: options.budget,
     host: options.host,
   });
 }

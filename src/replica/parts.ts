@@ -5,7 +5,7 @@ import type { Logger } from "../base/ports.js";
 import type { Core } from "../consensus/core.js";
 import type { Log } from "../storage/log.js";
 import type { ReplicaStore, Snapshot } from "../storage/replica-store.js";
-import type { CatchUpReads } from "./catch-up-reads.js";
+import type { ReplicationBudget } from "./replication-budget.js";
 import type { CutPolicy } from "./snapshot-plan.js";
 import type { Payload, Peers, Replica, StateMachine } from "./types.js";
 
@@ -22,8 +22,8 @@ export interface ReplicaParts {
   readonly snapshotsKept: readonly LogIndex[];
   readonly peers: Peers;
   readonly logger: Logger;
-  /** Shared by all replicas of this broker. */
-  readonly catchUpReads: CatchUpReads;
+  /** Shared with other replicas of this broker. */
+  readonly budget: ReplicationBudget;
   readonly host: ReplicaHostCallbacks;
 }
 

@@ -59,6 +59,8 @@ export class LocalReplica implements Replica {
       configuration: parts.restoredFrom.configuration,
       applied: (frame) => this.#applied(frame),
       advanced: () => {
+        // Only leaders are read from, and whoever becomes one begins to be then.
+        if (this.role !== "leader") this.log.release(this.appliedIndex);
         this.#tellServing();
         this.#changed();
       },
@@ -66,7 +68,8 @@ export class LocalReplica implements Replica {
     });
     this.#replicator = new Replicator({
       log: parts.log,
-      reads: parts.catchUpReads,
+      budget: parts.budget,
+      inflightBytes: (to) => (this.#works ? this.#core.inflightBytes(to) : 0),
       leads: (term) => this.#works && this.#core.role === "leader" && this.#core.term === term,
       send: (to, message) => this.#send(to, message),
       peers: parts.peers,
@@ -148,17 +151,13 @@ export class LocalReplica implements Replica {
   readIndex(): Promise<LogIndex> {
     const refusal = this.#refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
-    return new Promise((resolve, reject) => {
-      this.step({ kind: "read", id: this.#pending.addRead({ resolve, reject }) });
-    });
+    return new Promise((resolve, reject) => this.step({ kind: "read", id: this.#pending.addRead({ resolve, reject }) }));
   }
 
   transfer(to: ReplicaId): Promise<boolean> {
     const refusal = this.#refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
-    return new Promise((resolve) => {
-      this.step({ kind: "transfer", id: this.#pending.addTransfer(resolve), to });
-    });
+    return new Promise((resolve) => this.step({ kind: "transfer", id: this.#pending.addTransfer(resolve), to }));
   }
 
   watch(changed: () => void): () => void {
@@ -184,6 +183,7 @@ export class LocalReplica implements Replica {
       this.#stepping = false;
       this.#events.length = 0;
     }
+    this.#replicator.account();
     this.#tellServing();
   }
 
@@ -205,9 +205,8 @@ export class LocalReplica implements Replica {
     if (error instanceof InvariantError) throw error;
     if (!this.#works) return;
     this.#failure = error;
-    this.#applier.stop();
     this.#parts.logger.error({ replicaSetId: this.replicaSetId, replicaId: this.replicaId, error }, "a replica stopped; the others go on without it");
-    this.#answerAll("this replica stopped");
+    this.#endAll("this replica stopped");
     this.#parts.host.failed(this, { isLogDamaged });
     this.#changed();
   }
@@ -224,8 +223,7 @@ export class LocalReplica implements Replica {
 
   async #stop(): Promise<void> {
     this.#stopped = true;
-    this.#applier.stop();
-    this.#answerAll("this broker stopped");
+    this.#endAll("this broker stopped");
     this.#changed();
     // An installation under way writes until it is done, and what was taken must not be saved after the replica is removed.
     await this.#snapshots.settled();
@@ -372,7 +370,9 @@ export class LocalReplica implements Replica {
     return this.#works && this.#parts.peers.send(to.nodeId, { replicaSetId: this.replicaSetId, from: this.replicaId, to: to.replicaId, message });
   }
 
-  #answerAll(why: string): void {
+  #endAll(why: string): void {
+    this.#applier.stop();
+    this.#replicator.account();
     this.#waiting.failAll((at) => unknownOutcome(at, why));
     // What has no place yet was not appended.
     this.#pending.endAll(this.#refusal() ?? notLeader(null));

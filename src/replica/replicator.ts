@@ -1,11 +1,11 @@
-import { indexPlus, type Term } from "../base/ids.js";
+import { indexPlus, type ReplicaId, type Term } from "../base/ids.js";
 import { MIB } from "../base/limits.js";
 import type { Effect, Entry, Event, Member, Message } from "../consensus/types.js";
 import { EntryKind } from "../consensus/types.js";
 import type { Frame, Log } from "../storage/log.js";
 import type { Snapshot } from "../storage/replica-store.js";
-import type { CatchUpReads } from "./catch-up-reads.js";
 import { decodeConfiguration } from "./configuration-codec.js";
+import type { ReplicationBudget } from "./replication-budget.js";
 import type { Payload, Peers } from "./types.js";
 
 /** Most bytes of frames in one append; larger only when a single frame is. */
@@ -15,7 +15,9 @@ const LINK_BYTES_MAX = 16 * MIB;
 
 export interface ReplicatorOptions {
   readonly log: Pick<Log, "logStart" | "readCached" | "read">;
-  readonly reads: CatchUpReads;
+  readonly budget: ReplicationBudget;
+  /** What the core holds to be on the way to a member; 0 for who does not lead (any more). */
+  readonly inflightBytes: (to: ReplicaId) => number;
   /** Whether this replica still leads in the term: what was read or found meanwhile must not be said in a term that is over. */
   readonly leads: (term: Term) => boolean;
   readonly send: (to: Member, message: Message<Payload>) => boolean;
@@ -30,41 +32,53 @@ type Replicate = Extract<Effect<Payload>, { kind: "replicate" }>;
 /** Turns the core's wish to bring a follower up to date into messages: from memory in the same turn, else from disk. */
 export class Replicator {
   readonly #options: ReplicatorOptions;
+  /** What the budget counts of this replica. */
+  #inflight: Map<ReplicaId, { readonly to: Member; readonly bytes: number }> | undefined;
 
   constructor(options: ReplicatorOptions) {
     this.#options = options;
   }
 
   replicate(effect: Replicate): void {
-    const { log, peers } = this.#options;
+    if (effect.through <= effect.previous.index) this.#sendAppend(effect, []);
+    else this.#options.budget.whenRoom(effect.to.nodeId, () => this.#sendEntries(effect));
+  }
+
+  /** The core heard something: what was answered, or lost, or said in a term that is over, makes room for others. */
+  account(): void {
+    if (this.#inflight === undefined) return;
+    for (const { to } of this.#inflight.values()) this.#count(to, this.#options.inflightBytes(to.replicaId));
+  }
+
+  /** As of when there is room, which may be later. */
+  #sendEntries(effect: Replicate): void {
+    const { log, peers, budget, leads } = this.#options;
+    const { nodeId } = effect.to;
     const from = indexPlus(effect.previous.index, 1);
-    if (effect.through < from) {
-      this.#sendAppend(effect, []);
-      return;
-    }
     // The log's beginning goes at once; the core hears of it when that is on disk, and then asks for a snapshot.
-    if (from <= log.logStart.index || peers.queuedBytes(effect.to.nodeId) >= LINK_BYTES_MAX) {
+    if (!leads(effect.term) || from <= log.logStart.index || peers.queuedBytes(nodeId) >= LINK_BYTES_MAX) {
       this.#sendNothing(effect);
       return;
     }
     // What it will not take is not read either: one frame tells.
-    const bytesMax = peers.takesRecords(effect.to.nodeId) ? APPEND_BYTES_MAX : 1;
+    const bytesMax = peers.takesRecords(nodeId) ? APPEND_BYTES_MAX : 1;
     const frames = log.readCached(from, effect.through, bytesMax);
     if (frames !== undefined) {
       this.#sendFrames(effect, frames);
       return;
     }
-    if (!this.#options.reads.tryBegin()) {
+    if (!budget.tryBeginRead()) {
       this.#sendNothing(effect);
       return;
     }
+    budget.count(nodeId, APPEND_BYTES_MAX);
     const read = log.read(from, effect.through, bytesMax);
     read
-      .finally(() => this.#options.reads.end())
+      .finally(() => budget.endRead())
       .then(
         (read) => {
           // In a later term other entries may stand in the same places: said in this one they would be a lie.
-          if (this.#options.leads(effect.term)) this.#sendFrames(effect, read);
+          if (leads(effect.term)) this.#sendFrames(effect, read);
           else this.#sendNothing(effect);
         },
         (error: Error) => {
@@ -72,7 +86,8 @@ export class Replicator {
           // The log's beginning may have gone while it was read; what is still part of it must be readable.
           if (from > log.logStart.index) this.#options.failed(error);
         },
-      );
+      )
+      .finally(() => budget.count(nodeId, -APPEND_BYTES_MAX));
   }
 
   sendSnapshot(to: Member, term: Term): void {
@@ -105,8 +120,23 @@ export class Replicator {
     const last = frames.at(-1);
     let bytes = 0;
     for (const frame of frames) bytes += frame.body.length;
-    if (sent) this.#options.step({ kind: "replicated", to: to.replicaId, term, bytes, through: last?.index ?? previous.index });
-    else this.#options.step({ kind: "replicated", to: to.replicaId, term, bytes });
+    if (sent) {
+      this.#count(to, this.#counted(to) + bytes);
+      this.#options.step({ kind: "replicated", to: to.replicaId, term, bytes, through: last?.index ?? previous.index });
+    } else this.#options.step({ kind: "replicated", to: to.replicaId, term, bytes });
+  }
+
+  #counted(to: Member): number {
+    return this.#inflight?.get(to.replicaId)?.bytes ?? 0;
+  }
+
+  #count(to: Member, bytes: number): void {
+    const before = this.#counted(to);
+    if (bytes === before) return;
+    this.#inflight ??= new Map();
+    if (bytes === 0) this.#inflight.delete(to.replicaId);
+    else this.#inflight.set(to.replicaId, { to, bytes });
+    this.#options.budget.count(to.nodeId, bytes - before);
   }
 }
 

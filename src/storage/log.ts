@@ -62,6 +62,9 @@ export interface Log {
    */
   read(from: LogIndex, through: LogIndex, bytesMax: number): Promise<Frame[]>;
 
+  /** Nobody is expected to read frames through this index soon: once they are written, memory need not hold them. Those after it stay. */
+  release(through: LogIndex): void;
+
   /** Index of the frame that holds `offset`, which is below `endOffset`. @throws QuireError OFFSET_OUT_OF_RANGE when it was dropped, perhaps meanwhile; LOG_CORRUPT */
   indexOfOffset(offset: Offset): Promise<LogIndex>;
 

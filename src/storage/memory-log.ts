@@ -101,6 +101,9 @@ export class MemoryLog implements Log {
     return this.readCached(from, through, bytesMax);
   }
 
+  /** All of it is in memory. */
+  release(): void {}
+
   async indexOfOffset(at: Offset): Promise<LogIndex> {
     assert(at < this.endOffset, () => `offset ${at} is not there; the log ends at ${this.endOffset}`);
     if (at < this.startOffset) throw new QuireError("OFFSET_OUT_OF_RANGE", `offset ${at} was dropped; the log begins at ${this.startOffset}`);

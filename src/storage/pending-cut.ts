@@ -12,13 +12,16 @@ export interface PendingCut {
 
 /** Takes it out of the files, once a checkpoint says that it is not wanted. */
 export async function removeCut(files: Files, folder: string, openSegments: OpenSegments, { kept, position, removed }: PendingCut): Promise<void> {
-  for (const segment of [...removed].sort((a, b) => b.first - a.first)) {
-    openSegments.forget(segment);
-    await files.remove(`${folder}/${segmentName(segment.first)}`);
-    await files.remove(`${folder}/${indexName(segment.first)}`);
-  }
+  for (const segment of [...removed].sort((a, b) => b.first - a.first)) await removeSegment(files, folder, openSegments, segment);
   if (removed.size > 0) await files.syncFolder(folder);
   if (kept !== undefined) await shorten(files, folder, openSegments, kept, position);
+}
+
+/** Whose entries nobody wants any more. */
+export async function removeSegment(files: Files, folder: string, openSegments: OpenSegments, segment: Segment): Promise<void> {
+  openSegments.forget(segment);
+  await files.remove(`${folder}/${segmentName(segment.first)}`);
+  await files.remove(`${folder}/${indexName(segment.first)}`);
 }
 
 async function shorten(files: Files, folder: string, openSegments: OpenSegments, segment: Segment, position: number): Promise<void> {

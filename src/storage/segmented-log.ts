@@ -16,9 +16,9 @@ import { LogReader } from "./log-reader.js";
 import type { LogState } from "./log-state.js";
 import { type OpenedLog, openLog } from "./open-log.js";
 import type { OpenSegments } from "./open-segments.js";
+import { removeSegment } from "./pending-cut.js";
 import { mergeDoubts } from "./recovery.js";
 import type { ReplicaRecord } from "./replica-store.js";
-import { indexName, segmentName } from "./segment.js";
 import type { TailCache, TailWindow } from "./tail-cache.js";
 import { firstOf, holderOf } from "./tail-search.js";
 
@@ -216,6 +216,10 @@ export class SegmentedLog implements Log {
     });
   }
 
+  release(through: LogIndex): void {
+    this.#window.release(through);
+  }
+
   indexOfOffset(offset: Offset): Promise<LogIndex> {
     return this.#repeated(async () => {
       assert(offset < this.endOffset, () => `offset ${offset} is not there; the log ends at ${this.endOffset}`);
@@ -265,11 +269,7 @@ export class SegmentedLog implements Log {
     const { logStart } = this;
     this.#epoch += 1;
     await this.#unlessFailed(this.#checkpoint.write());
-    for (const segment of dropped) {
-      openSegments.forget(segment);
-      await this.#unlessFailed(files.remove(`${folder}/${segmentName(segment.first)}`));
-      await this.#unlessFailed(files.remove(`${folder}/${indexName(segment.first)}`));
-    }
+    for (const segment of dropped) await this.#unlessFailed(removeSegment(files, folder, openSegments, segment));
     return logStart;
   }
 

@@ -7,6 +7,8 @@ import { type LogIndex, logIndex } from "../base/ids.js";
 const OVERHEAD_BYTES = 300;
 /** Frames not yet written that are passed over at a time, so that a write is never held up by a long search. */
 const KEPT_MAX = 32;
+/** Tokens of frames that are gone are looked for when there are so many, and they are half of all. */
+const ORPHANS_MIN = 1_024;
 
 /**
  * The ends of all of a broker's logs in memory, within one budget; the oldest frames go first, whichever log's they are.
@@ -16,9 +18,10 @@ const KEPT_MAX = 32;
 export class TailCache {
   readonly bytesMax: number;
   #bytes = 0;
-  /** One token per frame in order of age; the log whose oldest frame it stands for. Some stand for frames truncated since. */
+  /** One token per frame in order of age; the log whose oldest frame it stands for. Some stand for frames that are gone (`TailWindow.orphans`). */
   #tokens: (TailWindow | undefined)[] = [];
   #oldest = 0;
+  #orphans = 0;
 
   /** `bytesMax` is counted with what the frames' objects cost. */
   constructor(bytesMax: number) {
@@ -36,6 +39,10 @@ export class TailCache {
         this.#bytes -= bytes;
       },
       written: () => this.#trim(),
+      orphaned: () => {
+        this.#orphans += 1;
+        if (this.#orphans > ORPHANS_MIN && this.#orphans > (this.#tokens.length - this.#oldest) / 2) this.#sweep();
+      },
     });
   }
 
@@ -49,11 +56,23 @@ export class TailCache {
     }
   }
 
+  #wasOrphan(window: TailWindow): boolean {
+    if (window.orphans === 0) return false;
+    window.orphans -= 1;
+    this.#orphans -= 1;
+    return true;
+  }
+
+  #sweep(): void {
+    this.#tokens = this.#tokens.slice(this.#oldest).filter((window) => window !== undefined && !this.#wasOrphan(window));
+    this.#oldest = 0;
+  }
+
   #trim(): void {
     for (let kept = 0; this.#bytes > this.bytesMax && kept < KEPT_MAX && this.#oldest < this.#tokens.length; ) {
       const oldest = this.#tokens[this.#oldest];
       this.#tokens[this.#oldest++] = undefined;
-      if (oldest === undefined || oldest.dropOldest() || oldest.size === 0) continue;
+      if (oldest === undefined || this.#wasOrphan(oldest) || oldest.dropOldest()) continue;
       this.#tokens.push(oldest);
       kept += 1;
     }
@@ -64,6 +83,7 @@ interface TailBudget {
   added(window: TailWindow, bytes: number): void;
   removed(bytes: number): void;
   written(): void;
+  orphaned(): void;
 }
 
 /** The end of one log in memory: frames without a gap up to the last one appended. */
@@ -73,6 +93,9 @@ export class TailWindow {
   /** Frames before this slot are gone. */
   #oldest = 0;
   #writtenIndex = 0;
+  #releasedIndex = 0;
+  /** Frames that went out of turn: so many of its tokens, the oldest, stand for none. */
+  orphans = 0;
 
   constructor(budget: TailBudget) {
     this.#budget = budget;
@@ -90,7 +113,14 @@ export class TailWindow {
   /** Frames through this index are in files and may be dropped. */
   set writtenIndex(index: LogIndex) {
     this.#writtenIndex = index;
+    this.#dropReleased();
     this.#budget.written();
+  }
+
+  /** Nobody is expected to read frames through this index: they go as soon as they are written. */
+  release(through: LogIndex): void {
+    this.#releasedIndex = Math.max(this.#releasedIndex, through);
+    this.#dropReleased();
   }
 
   push(frame: Frame): void {
@@ -123,9 +153,11 @@ export class TailWindow {
   /** Forgets frames from `from` on. */
   cut(from: LogIndex): void {
     this.#writtenIndex = Math.min(this.#writtenIndex, from - 1);
+    this.#releasedIndex = Math.min(this.#releasedIndex, from - 1);
     for (let last = this.#frames.at(-1); last !== undefined && last.index >= from; last = this.#frames.at(-1)) {
       this.#frames.pop();
       this.#budget.removed(costOf(last));
+      this.#orphan();
     }
     if (this.size === 0) this.#clear();
   }
@@ -147,6 +179,15 @@ export class TailWindow {
   /** Forgets everything. */
   clear(): void {
     this.cut(logIndex(0));
+  }
+
+  #dropReleased(): void {
+    for (let { oldest } = this; oldest !== undefined && oldest.index <= this.#releasedIndex && this.dropOldest(); oldest = this.oldest) this.#orphan();
+  }
+
+  #orphan(): void {
+    this.orphans += 1;
+    this.#budget.orphaned();
   }
 
   #clear(): void {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { QuireError } from "../../src/base/errors.js";
 import { logIndex, nodeId, replicaId, term } from "../../src/base/ids.js";
 import type { Effect, Event, LogPosition, Message } from "../../src/consensus/types.js";
-import { CatchUpReads } from "../../src/replica/catch-up-reads.js";
+import { ReplicationBudget } from "../../src/replica/replication-budget.js";
 import { Replicator } from "../../src/replica/replicator.js";
 import { EntryKind, type Payload } from "../../src/replica/types.js";
 import type { Frame } from "../../src/storage/log.js";
@@ -13,9 +13,9 @@ import { frames } from "../support/frames.js";
 
 const to = { replicaId: replicaId(2), nodeId: nodeId(2) };
 const at = (index: number, inTerm = 1): LogPosition => ({ index: logIndex(index), term: term(inTerm) });
-const replicateFrom = (previous: number, through: number): Extract<Effect<Payload>, { kind: "replicate" }> => ({
+const replicateFrom = (previous: number, through: number, onNode = 2): Extract<Effect<Payload>, { kind: "replicate" }> => ({
   kind: "replicate",
-  to,
+  to: { ...to, nodeId: nodeId(onNode) },
   term: term(1),
   previous: at(previous),
   through: logIndex(through),
@@ -34,17 +34,25 @@ class Fixture {
   takesRecords = true;
   read: Promise<Frame[]> = Promise.resolve([]);
   snapshot: Snapshot | undefined;
-  readonly reads = new CatchUpReads();
-  readonly replicator = new Replicator({
-    log: this.#log(),
-    reads: this.reads,
-    leads: () => this.leads,
-    send: (_, message) => this.sent.push(message) > 0,
-    peers: { queuedBytes: () => (this.hasRoom ? 0 : Number.POSITIVE_INFINITY), takesRecords: () => this.takesRecords },
-    snapshotFor: async () => this.snapshot,
-    step: (event) => this.events.push(event),
-    failed: (error) => this.failures.push(error),
-  });
+  /** As the core has it. */
+  inflightBytes = 0;
+  readonly budget: ReplicationBudget;
+  readonly replicator: Replicator;
+
+  constructor(budget = new ReplicationBudget()) {
+    this.budget = budget;
+    this.replicator = new Replicator({
+      log: this.#log(),
+      budget,
+      inflightBytes: () => this.inflightBytes,
+      leads: () => this.leads,
+      send: (_, message) => this.sent.push(message) > 0,
+      peers: { queuedBytes: () => (this.hasRoom ? 0 : Number.POSITIVE_INFINITY), takesRecords: () => this.takesRecords },
+      snapshotFor: async () => this.snapshot,
+      step: (event) => this.events.push(event),
+      failed: (error) => this.failures.push(error),
+    });
+  }
 
   /** Whether the core was told that nothing left, so that it will ask again. */
   get saidNothing(): boolean {
@@ -155,10 +163,10 @@ test("only so many logs are read at a time for followers that are behind; a read
   const waiting: { resolve: (read: Frame[]) => void; reject: (error: Error) => void }[] = [];
   for (let reads = 1; reads <= 16; reads++) {
     fixture.read = new Promise((resolve, reject) => waiting.push({ resolve, reject }));
-    fixture.replicator.replicate(replicateFrom(3, 6));
+    fixture.replicator.replicate(replicateFrom(3, 6, 10 + (reads % 4)));
   }
   assert.deepEqual(fixture.events, []);
-  fixture.replicator.replicate(replicateFrom(3, 6));
+  fixture.replicator.replicate(replicateFrom(3, 6, 3));
   assert.ok(fixture.saidNothing);
   waiting[0]?.resolve(frames(4, 6, { bodyBytes: 10 }));
   waiting[1]?.reject(new QuireError("LOG_CORRUPT", "rot"));
@@ -170,4 +178,47 @@ test("only so many logs are read at a time for followers that are behind; a read
   fixture.replicator.replicate(replicateFrom(3, 6));
   await settle();
   assert.equal(fixture.sent.length, 3);
+});
+
+test("what is on the way to a broker is bounded over all replica sets: others wait in order, until what they wait for is answered", async () => {
+  const budget = new ReplicationBudget();
+  const [first, second, third] = [new Fixture(budget), new Fixture(budget), new Fixture(budget)];
+  first.read = Promise.resolve(frames(4, 7, { bodyBytes: 1024 * 1024 }));
+  first.replicator.replicate(replicateFrom(3, 7));
+  await settle();
+  assert.equal(first.sent.length, 1);
+  for (const late of [second, third]) {
+    late.read = Promise.resolve(frames(4, 6, { bodyBytes: 10 }));
+    late.replicator.replicate(replicateFrom(3, 6));
+  }
+  const elsewhere = new Fixture(budget);
+  elsewhere.read = second.read;
+  elsewhere.replicator.replicate(replicateFrom(3, 6, 3));
+  await settle();
+  assert.deepEqual([second.sent.length, third.sent.length, elsewhere.sent.length], [0, 0, 1], "the way to another broker is free");
+  third.leads = false;
+  first.inflightBytes = 3 * 1024 * 1024;
+  first.replicator.account();
+  await settle();
+  assert.equal(second.sent.length, 1);
+  assert.ok(third.saidNothing, "it leads no more");
+});
+
+test("a read that is under way counts as what it may bring, and what was sent counts until the core says less", async () => {
+  const budget = new ReplicationBudget();
+  const [reader, late] = [new Fixture(budget), new Fixture(budget)];
+  let finish: (read: Frame[]) => void = () => undefined;
+  for (let reads = 1; reads <= 4; reads++) {
+    reader.read = new Promise((resolve) => {
+      finish = resolve;
+    });
+    reader.replicator.replicate(replicateFrom(3, 6));
+  }
+  late.read = Promise.resolve(frames(4, 6, { bodyBytes: 10 }));
+  late.replicator.replicate(replicateFrom(3, 6));
+  await settle();
+  assert.equal(late.sent.length, 0);
+  finish(frames(4, 6, { bodyBytes: 10 }));
+  await settle();
+  assert.equal(late.sent.length, 1);
 });

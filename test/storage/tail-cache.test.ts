@@ -47,3 +47,44 @@ test("a million small frames through a small cache leave nothing behind", () => 
   }
   assert.ok(cache.bytes <= 50_000 && window.size > 100);
 });
+
+test("frames that nobody is expected to read go once they are written, and leave nothing behind", () => {
+  const cache = new TailCache(1_000_000);
+  const [follower, leader] = [cache.window(), cache.window()];
+  for (const frame of frames(1, 10)) follower.push(frame);
+  follower.release(at(8));
+  assert.equal(follower.size, 10, "nothing is written yet");
+  follower.writtenIndex = at(6);
+  assert.equal(follower.oldest?.index, 7);
+  follower.writtenIndex = at(10);
+  assert.deepEqual([follower.oldest?.index, follower.size], [9, 2], "what was not released stays");
+  follower.cut(at(8));
+  for (const frame of frames(8, 12)) follower.push(frame);
+  follower.writtenIndex = at(12);
+  assert.equal(follower.size, 5, "what was released before it was cut says nothing of what took its place");
+  follower.clear();
+  assert.equal(cache.bytes, 0);
+  for (const frame of frames(1, 3)) leader.push(frame);
+  leader.writtenIndex = at(3);
+  assert.equal(leader.size, 3);
+});
+
+test("what goes out of turn takes no other frame with it, and its tokens do not pile up", () => {
+  const cache = new TailCache(20 * 1_400);
+  const [busy, kept] = [cache.window(), cache.window()];
+  for (const frame of frames(1, 10, { bodyBytes: 1_000 })) kept.push(frame);
+  kept.writtenIndex = at(10);
+  const [one] = frames(1, 1, { bodyBytes: 1_000 });
+  assert.ok(one);
+  for (let index = 1; index <= 10_000; index++) {
+    busy.push({ ...one, index: at(index) });
+    busy.writtenIndex = at(index);
+    if (index % 3 !== 0) continue;
+    busy.release(at(index - 2));
+    assert.ok(busy.get(at(index - 1)) !== undefined && busy.get(at(index)) !== undefined && busy.size === 2);
+    assert.equal(kept.size, 10);
+  }
+  assert.ok(busy.orphans <= 2_100, `${busy.orphans} tokens stand for nothing`);
+  for (const frame of frames(11, 28, { bodyBytes: 1_000 })) kept.push(frame);
+  assert.deepEqual([busy.size, kept.oldest?.index], [2, 11], "the oldest go first: ten of the one, one of the other");
+});
