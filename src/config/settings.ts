@@ -69,6 +69,12 @@ export const settings = {
     max: 64 * GIB,
     doc: "Memory for recent batches of partitions led here, from which readers of the tail are served.",
   }),
+  "replication.inflightBytesMax": bytes({
+    default: 4 * MIB,
+    min: 64 * KIB,
+    max: GIB,
+    doc: "Sent to one other broker, over all partitions, and not yet on its disk; more helps where brokers are far from each other.",
+  }),
   "journal.appendBytesMax": bytes({
     default: limits.journalAppendBytes,
     min: 0,

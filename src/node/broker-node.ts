@@ -57,7 +57,6 @@ export interface HostObserver {
 /** The metadata's log is small and cut by its snapshots. */
 const METADATA_LOG: LogSettings = { segmentBytes: 8 * 1024 * 1024, segmentAgeMs: 0, flush: "batch", flushIntervalMs: 1_000 };
 const INFLIGHT_MESSAGES_MAX = 64;
-const INFLIGHT_BYTES_MAX = 8 * 1024 * 1024;
 const HAND_OVER_MS_MAX = 5_000;
 const STREAM_GRACE_MS = 2_000;
 
@@ -268,7 +267,7 @@ export class BrokerNode {
         suspicionTicks: ticks(config.timing.suspicionMs),
         quiesceTicks: ticks(config.timing.quiesceMs),
         inflightMessagesMax: INFLIGHT_MESSAGES_MAX,
-        inflightBytesMax: INFLIGHT_BYTES_MAX,
+        inflightBytesMax: config.replication.inflightBytesMax,
       },
       machineFor: (id: ReplicaSetId) =>
         id === METADATA_REPLICA_SET ? { machine: this.#machine, cutPolicy: "state" } : { machine: new PartitionState(), cutPolicy: "records" },

@@ -58,7 +58,7 @@ export class LocalHost implements ReplicaHost {
   readonly #turns = new Map<ReplicaSetId, Promise<unknown>>();
   readonly #awake = new Set<LocalReplica>();
   readonly #down = new Set<NodeId>();
-  readonly #budget = new ReplicationBudget();
+  readonly #budget: ReplicationBudget;
   /** What is on disk; read once, since there may be thousands. */
   #records: Promise<Map<ReplicaSetId, ReplicaRecord>> | undefined;
   #timer: Timer | undefined;
@@ -68,6 +68,7 @@ export class LocalHost implements ReplicaHost {
     const { core, random } = options;
     this.#options = options;
     this.#core = { ...core, random: (bound) => random.below(bound) };
+    this.#budget = new ReplicationBudget(core.inflightBytesMax);
   }
 
   get(id: ReplicaSetId): LocalReplica | undefined {
@@ -209,7 +210,7 @@ export class LocalHost implements ReplicaHost {
       logger,
       core: this.#core,
       // The cluster's metadata waits behind no records.
-      budget: spec.replicaSetId === METADATA_REPLICA_SET ? new ReplicationBudget() : this.#budget,
+      budget: spec.replicaSetId === METADATA_REPLICA_SET ? new ReplicationBudget(this.#core.inflightBytesMax) : this.#budget,
       host: {
         ticking: (self, needed) => this.#ticking(self, needed),
         leadershipChanged: this.#options.leadershipChanged,

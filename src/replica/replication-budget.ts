@@ -1,14 +1,7 @@
 import type { NodeId } from "../base/ids.js";
-import { MIB } from "../base/limits.js";
 
 /** Reads from disk for followers that are behind, a megabyte each. */
 const READS_MAX = 16;
-/**
- * On the way to one broker and not known to be on its disk: it keeps them in memory until then, and so much of each broker that leads. Above what half a
- * gigabit takes in 60 ms; with twice as much, a hundred busy partitions waited twice as long and got no more done.
- */
-const TO_BROKER_BYTES_MAX = 4 * MIB;
-
 interface Way {
   bytes: number;
   readonly waiting: (() => void)[];
@@ -16,8 +9,14 @@ interface Way {
 
 /** What bringing followers up to date may cost this broker, and them, in memory: over all replica sets, however many they have in common. */
 export class ReplicationBudget {
+  /** On the way to one broker and not known to be on its disk: it keeps them in memory until then, and so much of each broker that leads. */
+  readonly #bytesMax: number;
   #reads = 0;
   readonly #ways = new Map<NodeId, Way>();
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
 
   /** False when there is no turn, and whoever asks comes again with a later tick; else the caller gives it back by `endRead`. */
   tryBeginRead(): boolean {
@@ -33,7 +32,7 @@ export class ReplicationBudget {
   /** Does `send` when there is room on the way to a broker: in this turn, or in the order of asking. It counts what it sends. */
   whenRoom(to: NodeId, send: () => void): void {
     const way = this.#ways.get(to);
-    if (way === undefined || hasRoom(way)) send();
+    if (way === undefined || this.#hasRoom(way)) send();
     else way.waiting.push(send);
   }
 
@@ -45,8 +44,10 @@ export class ReplicationBudget {
       this.#ways.set(to, way);
     }
     way.bytes += bytes;
-    while (way.waiting.length > 0 && hasRoom(way)) way.waiting.shift()?.();
+    while (way.waiting.length > 0 && this.#hasRoom(way)) way.waiting.shift()?.();
+  }
+
+  #hasRoom({ bytes }: Way): boolean {
+    return bytes < this.#bytesMax;
   }
 }
-
-const hasRoom = ({ bytes }: Way): boolean => bytes < TO_BROKER_BYTES_MAX;

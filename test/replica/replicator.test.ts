@@ -39,7 +39,7 @@ class Fixture {
   readonly budget: ReplicationBudget;
   readonly replicator: Replicator;
 
-  constructor(budget = new ReplicationBudget()) {
+  constructor(budget = new ReplicationBudget(4 * 1024 * 1024)) {
     this.budget = budget;
     this.replicator = new Replicator({
       log: this.#log(),
@@ -181,7 +181,7 @@ test("only so many logs are read at a time for followers that are behind; a read
 });
 
 test("what is on the way to a broker is bounded over all replica sets: others wait in order, until what they wait for is answered", async () => {
-  const budget = new ReplicationBudget();
+  const budget = new ReplicationBudget(4 * 1024 * 1024);
   const [first, second, third] = [new Fixture(budget), new Fixture(budget), new Fixture(budget)];
   first.read = Promise.resolve(frames(4, 7, { bodyBytes: 1024 * 1024 }));
   first.replicator.replicate(replicateFrom(3, 7));
@@ -205,7 +205,7 @@ test("what is on the way to a broker is bounded over all replica sets: others wa
 });
 
 test("a read that is under way counts as what it may bring, and what was sent counts until the core says less", async () => {
-  const budget = new ReplicationBudget();
+  const budget = new ReplicationBudget(4 * 1024 * 1024);
   const [reader, late] = [new Fixture(budget), new Fixture(budget)];
   let finish: (read: Frame[]) => void = () => undefined;
   for (let reads = 1; reads <= 4; reads++) {

@@ -1,5 +1,5 @@
 /** What one run is like: the size of the cluster, its topics and load, and its weather. All of it drawn from the seed. */
-import { KIB } from "../../../src/base/limits.js";
+import { KIB, MIB } from "../../../src/base/limits.js";
 import { quorumProblem } from "../../../src/base/quorum.js";
 import type { Chance } from "../kernel/chance.js";
 import { type GroupPlan, groupsOf } from "./group-plan.js";
@@ -102,6 +102,8 @@ export interface Plan {
   readonly faultsMs: number;
   /** Appends up to this size go to the journal; 0: none. */
   readonly journalBytesMax: number;
+  /** On the way to one broker. */
+  readonly inflightBytesMax: number;
 }
 
 export interface PlanOptions {
@@ -139,6 +141,7 @@ export function planOf(chance: Chance, { mode, minutes, ...fixed }: PlanOptions)
     ),
     // Drawn last, so that seeds mean what they did.
     journalBytesMax: chance.pick([0, 2 * KIB, 32 * KIB, 32 * KIB]) ?? 0,
+    inflightBytesMax: chance.pick([64 * KIB, 4 * MIB]) ?? 0,
   };
 }
 

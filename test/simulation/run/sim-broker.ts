@@ -26,6 +26,7 @@ export interface SimBrokerOptions {
   readonly racks: number;
   readonly pace: number;
   readonly journalBytesMax: number;
+  readonly inflightBytesMax: number;
   readonly observer: Observer;
   /** Told when its process is gone, whatever the reason. */
   readonly onGone: (broker: SimBroker) => void;
@@ -121,7 +122,7 @@ export class SimBroker {
   }
 }
 
-function configOf({ nodeId, founders, racks, pace, journalBytesMax }: SimBrokerOptions): Config {
+function configOf({ nodeId, founders, racks, pace, journalBytesMax, inflightBytesMax }: SimBrokerOptions): Config {
   const peers = Array.from({ length: founders }, (_, at) => `${at + 1}@b${at + 1}:${PEER_PORT}`).join(",");
   const { config } = resolve({
     flags: {
@@ -142,6 +143,7 @@ function configOf({ nodeId, founders, racks, pace, journalBytesMax }: SimBrokerO
       "groups-expire-ms": `${15_000 * pace}`,
       "disk-reserve-bytes": "1MiB",
       "journal-append-bytes-max": `${journalBytesMax}B`,
+      "replication-inflight-bytes-max": `${inflightBytesMax}B`,
     },
   });
   return { ...config, cache: { ...config.cache, bytesMax: CACHE_BYTES } };

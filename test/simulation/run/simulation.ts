@@ -211,6 +211,7 @@ export class Simulation {
           racks: plan.racks,
           pace: plan.pace,
           journalBytesMax: plan.journalBytesMax,
+          inflightBytesMax: plan.inflightBytesMax,
           observer,
           onGone: (broker) => this.#nemesis.gone(broker),
           onEnd: (broker, why) => this.#nemesis.ended(broker, why),
