@@ -94,21 +94,18 @@ const failover = (partitions: number): Row => ({
   figures: PAUSE,
 });
 
-const catchUp = (load: "half" | "a quarter"): Row => ({
-  name: load === "half" ? "catch-up" : "catch-up-quarter",
-  title: `follower down for two minutes under ${load === "half" ? "half load" : "a quarter of the load"}, returns`,
+const catchUp: Row = {
+  name: "catch-up",
+  title: "follower down for two minutes under half load, returns",
   halfOf: PEAK,
-  bench: (scale) => {
-    const rate = load === "half" ? scale.halfRate : Math.round(scale.halfRate / 2);
-    return ["catch-up", "--down", seconds(120, scale), ...OWN_KIB, "--rate", String(rate), "--duration", seconds(10, scale)];
-  },
+  bench: (scale) => ["catch-up", "--down", seconds(120, scale), ...OWN_KIB, "--rate", String(scale.halfRate), "--duration", seconds(10, scale)],
   figures: [
     { label: "catches up at, times the produce rate", of: (run) => figure(run, "caughtUpToProduceRate"), goal: { atLeast: 3 }, digits: 2 },
     { label: "time, s", of: (run) => (figure(run, "caughtUpMs") ?? Number.NaN) / 1e3, digits: 1 },
     { label: "leader's p99, times that before", of: (run) => p99Ratio(run, "catching up"), goal: { atMost: 2 }, digits: 2 },
     { label: "leader's p99 meanwhile, ms", of: (run) => phase(run, "catching up")?.acknowledgementMs?.p99, digits: 2 },
   ],
-});
+};
 
 const idle = (partitions: number): Row => ({
   name: `partitions-${partitions}`,
@@ -226,8 +223,7 @@ export const rows: readonly Row[] = [
   },
   failover(1),
   failover(100),
-  catchUp("half"),
-  catchUp("a quarter"),
+  catchUp,
   idle(1_000),
   idle(10_000),
   {

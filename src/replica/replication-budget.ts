@@ -2,6 +2,7 @@ import type { NodeId } from "../base/ids.js";
 
 /** Reads from disk for followers that are behind, a megabyte each. */
 const READS_MAX = 16;
+
 interface Way {
   bytes: number;
   readonly waiting: (() => void)[];

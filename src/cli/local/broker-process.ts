@@ -13,8 +13,9 @@ const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
 /**
  * Room for new objects: Node's 16 MiB cost a broker 24 MiB of memory more, and no less time. Room for old ones before all are looked at: buffers
  * count as such, and a heap of 18 MiB beside a hundred megabytes of messages a second was looked through twenty times a second, which took half
- * of a broker's time. (96 MiB would save another tenth at full speed, and take 25 MB more where a hundred partitions are busy.) Above that, a third more than what lives: left to itself, V8 lets a heap that changes slowly grow to several times that, and a
- * broker of 10,000 partitions with 130 MiB in use to 430 (`deploy/quire.service` says the same).
+ * of a broker's time; 96 MiB would save another tenth at full speed, and take 25 MB more where a hundred partitions are busy. Above that, a third more
+ * than what lives: left to itself, V8 lets a heap that changes slowly grow to several times that, and a broker of 10,000 partitions with 130 MiB in
+ * use to 430 (`deploy/quire.service` says the same).
  */
 const MEMORY_ARGUMENTS = ["--max-semi-space-size=4", "--initial-old-space-size=72", "--heap-growing-percent=30"];
 /** Of what a broker said, kept for when it fails to start. */
