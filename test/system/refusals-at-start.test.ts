@@ -131,7 +131,7 @@ test("misspelt, contradicting and impossible settings are refused by name before
   fs.writeFileSync(file, "nodeId: 1\ntopics:\n  retentionMS: 5d\n");
   assert.match(await refusal([...base, "--config", file]), /quire\.yaml: setting topics\.retentionMS is not a setting; did you mean topics\.retentionMs\?/);
   assert.match(await refusal(base, { QUIRE_NOD_ID: "1" }), /environment variable QUIRE_NOD_ID is not a setting; did you mean QUIRE_NODE_ID\?/);
-  assert.match(await refusal([...base, "--cache-bytes-max", "1MiB"]), /cache\.bytesMax is "1MiB" \(flag --cache-bytes-max\), which is outside 8 MiB to 64 GiB/);
+  assert.match(await refusal([...base, "--cache-bytes-max", "1MiB"]), /cache\.bytesMax is "1MiB" \(flag --cache-bytes-max\), which is outside 4 MiB to 64 GiB/);
   const peers = ["--node-id", "4", "--peers", "1@127.0.0.1:7,2@127.0.0.1:8,3@127.0.0.1:9"];
   assert.match(await refusal([...base, ...peers]), /nodeId 4 is not among peers \(1, 2, 3\); add 4@host:port, or set join instead/);
   const withBoth = [...base, "--node-id", "1", "--peers", "1@127.0.0.1:7", "--join", "127.0.0.1:8"];
