@@ -18,4 +18,4 @@ export interface Frame {
 }
 
 /** The offset just past the frame's last record. */
-export const endOffsetOf = (frame: Frame): Offset => (frame.baseOffset + frame.batch.recordCount) as Offset;
+export const endOffsetOf = (frame: Pick<Frame, "baseOffset" | "batch">): Offset => (frame.baseOffset + frame.batch.recordCount) as Offset;

@@ -90,13 +90,13 @@ export class LogReader {
     const segment = state.segmentOf(from);
     if (segment === undefined) throw new QuireError("LOG_CORRUPT", `log index ${from} is not in any segment`);
     if (from === segment.first) return { position: SEGMENT_HEADER_BYTES, offset: segment.baseOffset };
-    const frame = window.get(from);
+    const frame = window.entry(from);
     if (frame === undefined) return findPlace(files, folder, segment, from);
     let position = segment.bytes;
     for (let index = from; index <= segment.last; index = indexPlus(index, 1)) {
-      const cut = window.get(index);
+      const cut = window.entry(index);
       assert(cut !== undefined, "the frames in memory have no gap");
-      position -= frameBytes(cut);
+      position -= FRAME_HEADER_BYTES + cut.bodyBytes;
     }
     return { position, offset: frame.baseOffset };
   }

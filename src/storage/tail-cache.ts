@@ -1,138 +1,148 @@
-import { assert } from "../base/assert.js";
 import type { Frame } from "../base/frame.js";
-import { frameBytes } from "../base/frame-codec.js";
-import { type LogIndex, logIndex } from "../base/ids.js";
+import { FRAME_HEADER_BYTES, type FrameHeader, frameBytes } from "../base/frame-codec.js";
+import { indexPlus, type LogIndex, logIndex } from "../base/ids.js";
+import { IndexRun } from "./index-run.js";
+import { TailRing } from "./tail-ring.js";
 
-/** What a frame costs beyond its bytes: objects, slots, the slice. */
-const OVERHEAD_BYTES = 300;
-/** Frames not yet written that are passed over at a time, so that a write is never held up by a long search. */
-const KEPT_MAX = 32;
-/** Tokens of frames that are gone are looked for when there are so many, and they are half of all. */
-const ORPHANS_MIN = 1_024;
+/** Of the budget, what recently written frames may take before they settle. */
+const RECENT_SHARE = 1 / 4;
+/** Writes whose frames may be recent, so that small ones settle as soon as large ones. */
+const RECENT_WRITES_MAX = 256;
+
+/** A frame without its body. */
+export type TailEntry = Pick<FrameHeader, "index" | "kind" | "baseOffset" | "batch" | "bodyBytes">;
+
+/** Frames that were written together. */
+interface RecentWrite {
+  readonly window: TailWindow;
+  readonly through: LogIndex;
+  readonly bytes: number;
+}
 
 /**
  * The ends of all of a broker's logs in memory, within one budget; the oldest frames go first, whichever log's they are.
- * Frames that are not written yet stay whatever the budget: the log's own writer takes them from here. How many
- * bytes those are is bounded by what producers and leaders may have under way.
+ *
+ * A frame stays as it came, in the memory of the message that brought it, until it is written and for a moment more, in which followers and
+ * readers nearly always take it. Then it settles: its bytes move to a block that is made once. V8 finds cheaply what dies young and
+ * looks through its whole heap for the rest, so tens of megabytes a second that die after half a second cost more than their copies do.
+ *
+ * Frames that are not written yet stay whatever the budget: the log's own writer takes them from here. How many bytes those are is bounded by what
+ * producers and leaders may have under way.
  */
 export class TailCache {
   readonly bytesMax: number;
-  #bytes = 0;
-  /** One token per frame in order of age; the log whose oldest frame it stands for. Some stand for frames that are gone (`TailWindow.orphans`). */
-  #tokens: (TailWindow | undefined)[] = [];
-  #oldest = 0;
-  #orphans = 0;
+  readonly #ring: TailRing;
+  readonly #recentBytesMax: number;
+  #recent: RecentWrite[] = [];
+  #recentBytes = 0;
+  /** Logs with settled frames, or that had some in this lap. */
+  readonly #settled = new Set<TailWindow>();
+  #lap = 0;
 
-  /** `bytesMax` is counted with what the frames' objects cost. */
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
+    this.#recentBytesMax = Math.floor(bytesMax * RECENT_SHARE);
+    this.#ring = new TailRing(bytesMax - this.#recentBytesMax);
   }
 
   window(): TailWindow {
-    return new TailWindow({
-      added: (window, bytes) => this.#added(window, bytes),
-      removed: (bytes) => {
-        this.#bytes -= bytes;
-      },
-      written: () => this.#trim(),
-      orphaned: () => {
-        this.#orphans += 1;
-        if (this.#orphans > ORPHANS_MIN && this.#orphans > (this.#tokens.length - this.#oldest) / 2) this.#sweep();
-      },
+    return new TailWindow(this.#ring, {
+      written: (write) => this.#written(write),
+      settled: (window) => this.#settled.add(window),
     });
   }
 
-  #added(window: TailWindow, bytes: number): void {
-    this.#bytes += bytes;
-    this.#tokens.push(window);
-    this.#trim();
-    if (this.#oldest > 1_024 && this.#oldest > this.#tokens.length / 2) {
-      this.#tokens = this.#tokens.slice(this.#oldest);
-      this.#oldest = 0;
+  #written(write: RecentWrite): void {
+    this.#recent.push(write);
+    this.#recentBytes += write.bytes;
+    while (this.#recentBytes > this.#recentBytesMax || this.#recent.length > RECENT_WRITES_MAX) {
+      const oldest = this.#recent.shift();
+      if (oldest === undefined) break;
+      this.#recentBytes -= oldest.bytes;
+      oldest.window.settle(oldest.through);
     }
+    if (this.#ring.lap !== this.#lap) this.#sweep();
   }
 
-  #wasOrphan(window: TailWindow): boolean {
-    if (window.orphans === 0) return false;
-    window.orphans -= 1;
-    this.#orphans -= 1;
-    return true;
-  }
-
+  /** Logs that are quiet now forget where frames were that are overwritten. */
   #sweep(): void {
-    this.#tokens = this.#tokens.slice(this.#oldest).filter((window) => window !== undefined && !this.#wasOrphan(window));
-    this.#oldest = 0;
-  }
-
-  #trim(): void {
-    for (let kept = 0; this.#bytes > this.bytesMax && kept < KEPT_MAX && this.#oldest < this.#tokens.length; ) {
-      const oldest = this.#tokens[this.#oldest];
-      this.#tokens[this.#oldest++] = undefined;
-      if (oldest === undefined || this.#wasOrphan(oldest) || oldest.dropOldest()) continue;
-      this.#tokens.push(oldest);
-      kept += 1;
-    }
+    this.#lap = this.#ring.lap;
+    for (const window of this.#settled) if (!window.forgetOverwritten()) this.#settled.delete(window);
   }
 }
 
 interface TailBudget {
-  added(window: TailWindow, bytes: number): void;
-  removed(bytes: number): void;
-  written(): void;
-  orphaned(): void;
+  written(write: RecentWrite): void;
+  settled(window: TailWindow): void;
 }
 
-/** The end of one log in memory: frames without a gap up to the last one appended. */
+/** The end of one log in memory: frames without a gap up to the last one appended. The older ones are settled, the newer ones are not. */
 export class TailWindow {
+  readonly #ring: TailRing;
   readonly #budget: TailBudget;
-  #frames: (Frame | undefined)[] = [];
-  /** Frames before this slot are gone. */
-  #oldest = 0;
-  #writtenIndex = 0;
-  #releasedIndex = 0;
-  /** Frames that went out of turn: so many of its tokens, the oldest, stand for none. */
-  orphans = 0;
+  /** Positions in the ring. Old ones may be overwritten; then so are all before. */
+  readonly #settled = new IndexRun<number>();
+  readonly #fresh = new IndexRun<Frame>();
+  #writtenIndex = logIndex(0);
+  #releasedIndex = logIndex(0);
 
-  constructor(budget: TailBudget) {
+  constructor(ring: TailRing, budget: TailBudget) {
+    this.#ring = ring;
     this.#budget = budget;
   }
 
+  /** Frames that are here. */
   get size(): number {
-    return this.#frames.length - this.#oldest;
+    this.forgetOverwritten();
+    return this.#settled.size + this.#fresh.size;
+  }
+
+  /** Places in the ring that it keeps, of overwritten frames too. */
+  get places(): number {
+    return this.#settled.size;
   }
 
   /** The oldest frame here. */
-  get oldest(): Frame | undefined {
-    return this.#frames[this.#oldest];
+  get oldest(): TailEntry | undefined {
+    this.forgetOverwritten();
+    return this.#settled.size > 0 ? this.entry(this.#settled.first) : this.entry(this.#fresh.first);
   }
 
   /** Frames through this index are in files and may be dropped. */
   set writtenIndex(index: LogIndex) {
+    const before = this.#writtenIndex;
     this.#writtenIndex = index;
     this.#dropReleased();
-    this.#budget.written();
+    if (this.#fresh.size === 0) return;
+    let bytes = 0;
+    for (let i = later(indexPlus(before, 1), this.#fresh.first); i <= index; i = indexPlus(i, 1)) bytes += this.#bytesOf(i) ?? 0;
+    if (bytes > 0) this.#budget.written({ window: this, through: index, bytes });
   }
 
   /** Nobody is expected to read frames through this index: they go as soon as they are written. */
   release(through: LogIndex): void {
-    this.#releasedIndex = Math.max(this.#releasedIndex, through);
+    if (through <= this.#releasedIndex) return;
+    this.#releasedIndex = through;
     this.#dropReleased();
   }
 
   push(frame: Frame): void {
-    const last = this.#frames.at(-1);
-    assert(last === undefined || frame.index === last.index + 1, "the frames in memory have no gap");
-    this.#frames.push(frame);
-    this.#budget.added(this, costOf(frame));
+    this.#fresh.push(frame.index, frame);
   }
 
   get(index: LogIndex): Frame | undefined {
-    const { oldest } = this;
-    return oldest === undefined || index < oldest.index ? undefined : this.#frames[this.#oldest + index - oldest.index];
+    const fresh = this.#fresh.get(index);
+    if (fresh !== undefined) return fresh;
+    const position = this.#settled.get(index);
+    return position === undefined || !this.#ring.holds(position) ? undefined : this.#ring.frame(position);
+  }
+
+  /** What `get` finds, without its body. */
+  entry(index: LogIndex): TailEntry | undefined {
+    const fresh = this.#fresh.get(index);
+    if (fresh !== undefined) return { ...fresh, bodyBytes: fresh.body.length };
+    const position = this.#settled.get(index);
+    return position === undefined || !this.#ring.holds(position) ? undefined : this.#ring.header(position);
   }
 
   /** Frames from `from` through `through` while they fit into `bytesMax`, at least one; undefined when the first is not here. */
@@ -141,10 +151,10 @@ export class TailWindow {
     if (first === undefined) return undefined;
     const found = [first];
     let bytes = frameBytes(first);
-    for (let index = from + 1; index <= through; index++) {
-      const frame = this.get(logIndex(index));
-      if (frame === undefined || bytes + frameBytes(frame) > bytesMax) break;
-      bytes += frameBytes(frame);
+    for (let index = indexPlus(from, 1); index <= through; index = indexPlus(index, 1)) {
+      bytes += this.#bytesOf(index) ?? Number.POSITIVE_INFINITY;
+      const frame = bytes > bytesMax ? undefined : this.get(index);
+      if (frame === undefined) break;
       found.push(frame);
     }
     return found;
@@ -152,48 +162,51 @@ export class TailWindow {
 
   /** Forgets frames from `from` on. */
   cut(from: LogIndex): void {
-    this.#writtenIndex = Math.min(this.#writtenIndex, from - 1);
-    this.#releasedIndex = Math.min(this.#releasedIndex, from - 1);
-    for (let last = this.#frames.at(-1); last !== undefined && last.index >= from; last = this.#frames.at(-1)) {
-      this.#frames.pop();
-      this.#budget.removed(costOf(last));
-      this.#orphan();
-    }
-    if (this.size === 0) this.#clear();
-  }
-
-  /** Forgets the oldest frame if it is written; says whether it did. */
-  dropOldest(): boolean {
-    const { oldest } = this;
-    if (oldest === undefined || oldest.index > this.#writtenIndex) return false;
-    this.#frames[this.#oldest++] = undefined;
-    this.#budget.removed(costOf(oldest));
-    if (this.size === 0) this.#clear();
-    else if (this.#oldest > 64 && this.#oldest > this.#frames.length / 2) {
-      this.#frames = this.#frames.slice(this.#oldest);
-      this.#oldest = 0;
-    }
-    return true;
+    const before = indexPlus(from, -1);
+    if (this.#writtenIndex > before) this.#writtenIndex = before;
+    if (this.#releasedIndex > before) this.#releasedIndex = before;
+    this.#fresh.cut(from);
+    this.#settled.cut(from);
   }
 
   /** Forgets everything. */
   clear(): void {
-    this.cut(logIndex(0));
+    this.cut(logIndex(1));
+  }
+
+  /** Moves written frames through `through` to the ring. */
+  settle(through: LogIndex): void {
+    while (this.#fresh.size > 0 && this.#fresh.first <= through && this.#fresh.first <= this.#writtenIndex) {
+      const frame = this.#fresh.shift() as Frame;
+      const position = this.#ring.put(frame);
+      if (position === undefined) this.#settled.clear();
+      else this.#settled.push(frame.index, position);
+    }
+    if (this.forgetOverwritten()) this.#budget.settled(this);
+  }
+
+  /** Whether settled frames are left. */
+  forgetOverwritten(): boolean {
+    for (;;) {
+      const position = this.#settled.get(this.#settled.first);
+      if (position === undefined) return false;
+      if (this.#ring.holds(position)) return true;
+      this.#settled.shift();
+    }
+  }
+
+  #bytesOf(index: LogIndex): number | undefined {
+    const fresh = this.#fresh.get(index);
+    if (fresh !== undefined) return frameBytes(fresh);
+    const entry = this.entry(index);
+    return entry && FRAME_HEADER_BYTES + entry.bodyBytes;
   }
 
   #dropReleased(): void {
-    for (let { oldest } = this; oldest !== undefined && oldest.index <= this.#releasedIndex && this.dropOldest(); oldest = this.oldest) this.#orphan();
-  }
-
-  #orphan(): void {
-    this.orphans += 1;
-    this.#budget.orphaned();
-  }
-
-  #clear(): void {
-    this.#frames = [];
-    this.#oldest = 0;
+    while (this.#settled.size > 0 && this.#settled.first <= this.#releasedIndex) this.#settled.shift();
+    if (this.#settled.size > 0) return;
+    while (this.#fresh.size > 0 && this.#fresh.first <= this.#releasedIndex && this.#fresh.first <= this.#writtenIndex) this.#fresh.shift();
   }
 }
 
-const costOf = (frame: Frame): number => frameBytes(frame) + OVERHEAD_BYTES;
+const later = (a: LogIndex, b: LogIndex): LogIndex => (a > b ? a : b);

@@ -1,25 +1,33 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { logIndex } from "../../src/base/ids.js";
-import { TailCache } from "../../src/storage/tail-cache.js";
+import fc from "fast-check";
+import type { Frame } from "../../src/base/frame.js";
+import { frameBytes } from "../../src/base/frame-codec.js";
+import { type LogIndex, logIndex } from "../../src/base/ids.js";
+import { TailCache, type TailWindow } from "../../src/storage/tail-cache.js";
 import { frames } from "../support/frames.js";
 
 const at = logIndex;
+const BYTES = 1_100;
+const thousand = (first: number, last: number): Frame[] => frames(first, last, { bodyBytes: 1_000 });
+
+function write(window: TailWindow, added: readonly Frame[]): void {
+  for (const frame of added) window.push(frame);
+  const last = added.at(-1);
+  if (last !== undefined) window.writtenIndex = last.index;
+}
 
 test("one budget for all logs: the oldest frames go first, whichever log's they are", () => {
-  const cache = new TailCache(10 * 1_400);
+  const cache = new TailCache(40 * BYTES);
   const [a, b] = [cache.window(), cache.window()];
-  for (const window of [a, b]) window.writtenIndex = at(100);
-  for (const frame of frames(1, 6, { bodyBytes: 1_000 })) a.push(frame);
-  for (const frame of frames(1, 8, { bodyBytes: 1_000 })) b.push(frame);
-  assert.deepEqual([a.oldest?.index, b.oldest?.index, a.size + b.size, cache.bytes], [5, 1, 10, 14_000]);
-  b.cut(at(5));
-  for (const frame of frames(7, 12, { bodyBytes: 1_000 })) a.push(frame);
-  assert.ok(cache.bytes <= cache.bytesMax);
-  assert.deepEqual(a.get(at(12)), frames(12, 12, { bodyBytes: 1_000 })[0]);
-  a.clear();
-  b.clear();
-  assert.equal(cache.bytes, 0);
+  for (const frame of thousand(1, 20)) write(a, [frame]);
+  for (const frame of thousand(1, 20)) write(b, [frame]);
+  assert.deepEqual([a.size, b.size], [20, 20], "all fit");
+  for (const frame of thousand(21, 30)) write(b, [frame]);
+  assert.deepEqual([a.oldest?.index, a.size, b.size], [11, 10, 30], "ten came, and the ten oldest went");
+  for (const index of [11, 20]) assert.deepEqual(a.get(at(index)), thousand(index, index)[0]);
+  for (const frame of thousand(31, 50)) write(b, [frame]);
+  assert.deepEqual([a.size, a.oldest, b.size], [0, undefined, 40]);
 });
 
 test("frames that are not written stay whatever the budget, and go when they are", () => {
@@ -33,22 +41,59 @@ test("frames that are not written stay whatever the budget, and go when they are
   for (const frame of frames(50, 70)) window.push(frame);
   assert.equal(window.size, 21);
   window.writtenIndex = at(70);
-  assert.deepEqual([window.size, cache.bytes], [0, 0]);
+  assert.equal(window.size, 0);
 });
 
-test("a million small frames through a small cache leave nothing behind", () => {
-  const cache = new TailCache(50_000);
+test("a recent frame is the one that came; a settled one is a copy, which later frames do not change", () => {
+  const cache = new TailCache(8 * BYTES);
   const window = cache.window();
-  const [one] = frames(1, 1);
-  assert.ok(one);
-  for (let index = 1; index <= 200_000; index++) {
-    window.push({ ...one, index: at(index) });
-    window.writtenIndex = at(index);
-  }
-  assert.ok(cache.bytes <= 50_000 && window.size > 100);
+  const [first, ...rest] = thousand(1, 8);
+  assert.ok(first);
+  write(window, [first]);
+  assert.equal(window.get(at(1)), first);
+  for (const frame of rest.slice(0, 4)) write(window, [frame]);
+  const settled = window.get(at(1));
+  assert.ok(settled !== first && settled?.body.buffer !== first.body.buffer);
+  assert.deepEqual(settled, first);
+  for (const frame of thousand(6, 40)) write(window, [frame]);
+  assert.deepEqual(settled, first, "it is the reader's own");
+  assert.equal(window.get(at(1)), undefined);
 });
 
-test("frames that nobody is expected to read go once they are written, and leave nothing behind", () => {
+test("small frames settle after so many writes, whatever their bytes", () => {
+  const cache = new TailCache(1_000_000);
+  const window = cache.window();
+  const all = frames(1, 400);
+  for (const frame of all) write(window, [frame]);
+  assert.notEqual(window.get(at(1)), all[0]);
+  assert.deepEqual(window.get(at(1)), all[0]);
+  assert.equal(window.get(at(400)), all[399]);
+});
+
+test("a frame larger than the budget goes when it is written, and what comes before it too: there is no gap", () => {
+  const cache = new TailCache(10 * BYTES);
+  const window = cache.window();
+  for (const frame of thousand(1, 5)) write(window, [frame]);
+  write(window, frames(6, 6, { bodyBytes: 20_000 }));
+  assert.equal(window.size, 0);
+  for (const frame of thousand(7, 8)) write(window, [frame]);
+  assert.deepEqual([window.oldest?.index, window.size], [7, 2]);
+});
+
+test("a quiet log keeps no place of a frame that is gone", () => {
+  const cache = new TailCache(50_000);
+  const quiet = cache.window();
+  for (const frame of frames(1, 300)) write(quiet, [frame]);
+  assert.ok(quiet.size > 100);
+  const busy = cache.window();
+  for (const frame of thousand(1, 400)) write(busy, [frame]);
+  assert.equal(quiet.places, 0);
+  assert.deepEqual([quiet.size, quiet.oldest], [0, undefined]);
+  write(quiet, frames(301, 303));
+  assert.deepEqual([quiet.size, quiet.oldest?.index], [3, 301]);
+});
+
+test("frames that nobody is expected to read go once they are written", () => {
   const cache = new TailCache(1_000_000);
   const [follower, leader] = [cache.window(), cache.window()];
   for (const frame of frames(1, 10)) follower.push(frame);
@@ -63,28 +108,83 @@ test("frames that nobody is expected to read go once they are written, and leave
   follower.writtenIndex = at(12);
   assert.equal(follower.size, 5, "what was released before it was cut says nothing of what took its place");
   follower.clear();
-  assert.equal(cache.bytes, 0);
+  assert.equal(follower.size, 0);
   for (const frame of frames(1, 3)) leader.push(frame);
   leader.writtenIndex = at(3);
   assert.equal(leader.size, 3);
 });
 
-test("what goes out of turn takes no other frame with it, and its tokens do not pile up", () => {
-  const cache = new TailCache(20 * 1_400);
-  const [busy, kept] = [cache.window(), cache.window()];
-  for (const frame of frames(1, 10, { bodyBytes: 1_000 })) kept.push(frame);
-  kept.writtenIndex = at(10);
-  const [one] = frames(1, 1, { bodyBytes: 1_000 });
-  assert.ok(one);
-  for (let index = 1; index <= 10_000; index++) {
-    busy.push({ ...one, index: at(index) });
-    busy.writtenIndex = at(index);
-    if (index % 3 !== 0) continue;
-    busy.release(at(index - 2));
-    assert.ok(busy.get(at(index - 1)) !== undefined && busy.get(at(index)) !== undefined && busy.size === 2);
-    assert.equal(kept.size, 10);
-  }
-  assert.ok(busy.orphans <= 2_100, `${busy.orphans} tokens stand for nothing`);
-  for (const frame of frames(11, 28, { bodyBytes: 1_000 })) kept.push(frame);
-  assert.deepEqual([busy.size, kept.oldest?.index], [2, 11], "the oldest go first: ten of the one, one of the other");
+/** A log's tail without any bound. */
+interface Model {
+  readonly window: TailWindow;
+  frames: Frame[];
+  written: number;
+  released: number;
+}
+
+const step = fc.record({
+  log: fc.nat(2),
+  what: fc.constantFrom("push", "push", "push", "write", "write", "release", "cut", "clear"),
+  size: fc.nat(3_000),
 });
+
+test("whatever happens, what is there is what was appended, without a gap up to the last, and nothing unwritten is missing", () => {
+  fc.assert(
+    fc.property(fc.nat(30_000), fc.array(step, { minLength: 50, maxLength: 200 }), (budget, steps) => {
+      const cache = new TailCache(budget);
+      const models: Model[] = [0, 1, 2].map(() => ({ window: cache.window(), frames: [], written: 0, released: 0 }));
+      for (const { log, what, size } of steps) {
+        carryOut(models[log] as Model, what, size);
+        for (const model of models) check(model, budget);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+function carryOut(model: Model, what: (typeof step extends fc.Arbitrary<infer Step> ? Step : never)["what"], size: number): void {
+  const { window } = model;
+  const last = model.frames.length;
+  if (what === "push") {
+    const [frame] = frames(last + 1, last + 1, { bodyBytes: size, term: size + 1 });
+    if (frame === undefined) return;
+    model.frames.push(frame);
+    window.push(frame);
+  } else if (what === "write") {
+    model.written = Math.max(model.written, last - (size % 3));
+    window.writtenIndex = at(model.written);
+  } else if (what === "release") {
+    model.released = Math.max(model.released, last - (size % 5));
+    window.release(at(model.released));
+  } else {
+    const from = what === "clear" ? 1 : Math.max(1, last - (size % 4));
+    model.frames.length = Math.min(last, from - 1);
+    model.written = Math.min(model.written, from - 1);
+    model.released = Math.min(model.released, from - 1);
+    if (what === "clear") window.clear();
+    else window.cut(at(from));
+  }
+}
+
+function check({ window, frames: all, written, released }: Model, budget: number): void {
+  const { size, oldest } = window;
+  const first = all.length - size + 1;
+  assert.equal(oldest?.index, size === 0 ? undefined : first);
+  assert.ok(first <= Math.max(written, 0) + 1, "what is not written is there");
+  assert.ok(size === 0 || first > Math.min(released, written), "what is released and written is not");
+  let keptBytes = 0;
+  for (let index = 1; index <= all.length; index++) {
+    const expected = index < first ? undefined : all[index - 1];
+    assert.deepEqual(window.get(at(index)), expected);
+    if (expected !== undefined && index <= written) keptBytes += frameBytes(expected);
+  }
+  assert.ok(keptBytes <= budget, `${keptBytes} bytes of written frames within ${budget}`);
+  const through = at(all.length) as LogIndex;
+  if (size === 0) return;
+  const read = window.read(at(first), through, 4_000);
+  assert.deepEqual(read, all.slice(first - 1, first - 1 + (read?.length ?? 0)));
+  const bytes = (read ?? []).reduce((sum, frame) => sum + frameBytes(frame), 0);
+  const next = all[first - 1 + (read?.length ?? 0)];
+  assert.ok(read?.length === 1 || bytes <= 4_000);
+  assert.ok(next === undefined || bytes + frameBytes(next) > 4_000, "as many as fit");
+}

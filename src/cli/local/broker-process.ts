@@ -15,9 +15,10 @@ const MAIN = fileURLToPath(new URL("../main.js", import.meta.url));
  * count as such, and a heap of 18 MiB beside a hundred megabytes of messages a second was looked through twenty times a second, which took half
  * of a broker's time; 96 MiB would save another tenth at full speed, and take 25 MB more where a hundred partitions are busy. Above that, a third more
  * than what lives: left to itself, V8 lets a heap that changes slowly grow to several times that, and a broker of 10,000 partitions with 130 MiB in
- * use to 430 (`deploy/quire.service` says the same).
+ * use to 430. V8 makes objects old at birth where most of a kind once lived long; then all messages that those hold are freed by nothing but a look
+ * through everything, so that it is told not to (`deploy/quire.service` says the same).
  */
-const MEMORY_ARGUMENTS = ["--max-semi-space-size=4", "--initial-old-space-size=72", "--heap-growing-percent=30"];
+const MEMORY_ARGUMENTS = ["--no-allocation-site-pretenuring", "--max-semi-space-size=4", "--initial-old-space-size=72", "--heap-growing-percent=30"];
 /** Of what a broker said, kept for when it fails to start. */
 const LAST_LINES_MAX = 10;
 const STOP_TIMEOUT_MS = 15_000;
