@@ -53,7 +53,7 @@ export interface LeadingProducersOptions {
 export class LeadingProducers {
   readonly term: Term;
   readonly #options: LeadingProducersOptions;
-  /** Oldest first, without a gap within an epoch; none of them is empty. */
+  /** Oldest first, without a gap within an epoch; of one producer it may be empty: a map whose only entry comes and goes is made anew each time. */
   readonly #pending = new Map<number, PendingBatch[]>();
   /** Proposed to be forgotten, and not applied yet. */
   readonly #leaving = new Set<number>();
@@ -83,7 +83,7 @@ export class LeadingProducers {
 
   /** What was admitted as next is about to be proposed. */
   begin({ producerId, producerEpoch, baseSequence, recordCount }: RecordBatchHeader): PendingBatch {
-    const isNew = this.#options.table.get(producerId) === undefined && !this.#pending.has(producerId);
+    const isNew = this.#options.table.get(producerId) === undefined && !this.#isPending(producerId);
     if (isNew) this.#makeRoom();
     const begun: PendingBatch = { producerId, epoch: producerEpoch, baseSequence, recordCount, isPlaced: false, followers: [] };
     const batches = this.#pending.get(producerId);
@@ -98,7 +98,7 @@ export class LeadingProducers {
     const at = batches?.indexOf(pending) ?? -1;
     assert(batches !== undefined && at >= 0, "a batch is settled once");
     batches.splice(at, 1);
-    if (batches.length === 0) this.#pending.delete(pending.producerId);
+    if (batches.length === 0 && this.#pending.size > 1) this.#pending.delete(pending.producerId);
     for (const tell of pending.followers) tell(outcome);
   }
 
@@ -123,7 +123,7 @@ export class LeadingProducers {
   #makeRoom(): void {
     const { table, producersMax, wallMs } = this.#options;
     let newcomers = 0;
-    for (const id of this.#pending.keys()) if (table.get(id) === undefined) newcomers += 1;
+    for (const [id, { length }] of this.#pending) if (length > 0 && table.get(id) === undefined) newcomers += 1;
     if (table.size + newcomers - this.#leaving.size < producersMax) return;
     const forgotten: number[] = [];
     const wanted = Math.min(FORGOTTEN_AT_ONCE, Math.ceil(producersMax / 64));
@@ -135,7 +135,11 @@ export class LeadingProducers {
   }
 
   #mayLeave(id: number): boolean {
-    return !this.#pending.has(id) && !this.#leaving.has(id);
+    return !this.#isPending(id) && !this.#leaving.has(id);
+  }
+
+  #isPending(id: number): boolean {
+    return (this.#pending.get(id)?.length ?? 0) > 0;
   }
 
   #propose(nowMs: number, forgotten: readonly number[]): void {

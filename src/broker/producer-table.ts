@@ -35,6 +35,8 @@ export class ProducerTable {
   /** Undefined while nobody has written: there may be ten thousand such tables. */
   #producers: Map<number, ProducerState> | undefined;
   #toldMs = 0;
+  /** Who wrote last, and so is at the end; undefined when that is not known. */
+  #last: number | undefined;
 
   get size(): number {
     return this.#producers?.size ?? 0;
@@ -60,13 +62,17 @@ export class ProducerTable {
     const known = this.#producers.get(producerId);
     const written: WrittenBatch = { baseSequence, recordCount, baseOffset };
     const kept = known?.epoch === producerEpoch ? known.batches.slice(1 - limits.producerBatchesKept) : [];
-    this.#producers.delete(producerId);
-    this.#producers.set(producerId, { epoch: producerEpoch, batches: [...kept, written], idleSinceMs: 0 });
+    const state = { epoch: producerEpoch, batches: kept.concat(written), idleSinceMs: 0 };
+    // A map whose only entry comes and goes is made anew each time.
+    if (producerId !== this.#last) this.#producers.delete(producerId);
+    this.#producers.set(producerId, state);
+    this.#last = producerId;
   }
 
   /** Time was told, and some are forgotten. */
   passed({ nowMs, forgotten }: ProducersEntry): void {
     for (const id of forgotten) this.#producers?.delete(id);
+    this.#last = undefined;
     // Leaders' clocks differ: time never goes back, so that nobody seems idle for longer than they were.
     this.#toldMs = Math.max(this.#toldMs, nowMs);
     for (const [id, state] of this.entries()) if (state.idleSinceMs === 0) this.#producers?.set(id, { ...state, idleSinceMs: this.#toldMs });
@@ -75,6 +81,7 @@ export class ProducerTable {
   clear(): void {
     this.#producers = undefined;
     this.#toldMs = 0;
+    this.#last = undefined;
   }
 
   /** The last time, then for each producer: id, epoch, idle since, number of batches, and each batch's sequence, count and offset. */

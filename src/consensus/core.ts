@@ -133,15 +133,20 @@ class ReplicaCore<P> implements Core<P> {
   step(event: Event<P>): Effect<P>[] {
     const state = this.#state;
     const { commit } = state;
+    if (state.effects.length === 0) state.effects = [];
     take(state, event);
     assert(state.commit >= commit && state.commit <= state.log.lastIndex, "the commit index never goes back nor beyond the log");
     saveHardState(state);
     const { effects } = state;
-    // Not those of this step: at rest they would be kept until the next one, which may be never.
-    state.effects = [];
+    // Not those of this step: at rest they would be kept until the next one, which may be never. Nor an array for the next: what grows old empty keeps
+    // what it was filled with from the garbage collector, until that looks through everything.
+    state.effects = atRest;
     return effects;
   }
 }
+
+/** Between steps; never added to. */
+const atRest: never[] = [];
 
 /** Asks for the disk whenever term or vote changed; first, since what else is asked for may rest on it. */
 function saveHardState<P>(state: State<P>): void {

@@ -1,4 +1,5 @@
 import { assert } from "../base/assert.js";
+import { Fifo } from "../base/fifo.js";
 import { indexPlus, type LogIndex, logIndex } from "../base/ids.js";
 import type { CoreOptions, Member } from "./types.js";
 
@@ -26,7 +27,7 @@ export class Progress {
   /** The first index of a `replicate` effect that the runner has not reported on yet. */
   asked: LogIndex | undefined;
   readonly #options: CoreOptions;
-  readonly #inflight: { readonly through: LogIndex; readonly bytes: number }[] = [];
+  readonly #inflight = new Fifo<{ readonly through: LogIndex; readonly bytes: number }>();
   #inflightBytes = 0;
   /** Above 0: nothing is sent for so many ticks, unless the member answers first. */
   #waitTicks = 0;
@@ -49,7 +50,7 @@ export class Progress {
   }
 
   get windowFull(): boolean {
-    return this.#inflight.length >= this.#options.inflightMessagesMax || this.#inflightBytes >= this.#options.inflightBytesMax;
+    return this.#inflight.size >= this.#options.inflightMessagesMax || this.#inflightBytes >= this.#options.inflightBytesMax;
   }
 
   get inflightBytes(): number {
@@ -58,7 +59,7 @@ export class Progress {
 
   /** Holds everything through `last` and has nothing under way. */
   isCaughtUp(last: LogIndex): boolean {
-    return this.flow === "replicate" && this.match === last && this.asked === undefined && this.#inflight.length === 0;
+    return this.flow === "replicate" && this.match === last && this.asked === undefined && this.#inflight.size === 0;
   }
 
   becomeProbe(next: LogIndex): void {
@@ -98,7 +99,7 @@ export class Progress {
   /** Entries through `through` are on their way. */
   sent(through: LogIndex, bytes: number): void {
     assert(through >= this.next, "a message carries entries on from the next one");
-    if (this.#inflight.length === 0) this.#stalledTicks = 0;
+    if (this.#inflight.size === 0) this.#stalledTicks = 0;
     this.#inflight.push({ through, bytes });
     this.#inflightBytes += bytes;
     this.next = indexPlus(through, 1);
@@ -111,7 +112,7 @@ export class Progress {
       this.match = match;
       this.#stalledTicks = 0;
     }
-    while ((this.#inflight[0]?.through ?? Number.POSITIVE_INFINITY) <= match) this.#inflightBytes -= this.#inflight.shift()?.bytes ?? 0;
+    while ((this.#inflight.at(0)?.through ?? Number.POSITIVE_INFINITY) <= match) this.#inflightBytes -= this.#inflight.shift()?.bytes ?? 0;
     if (this.next <= match) this.next = indexPlus(match, 1);
     if (this.flow === "probe") {
       this.flow = "replicate";
@@ -132,7 +133,7 @@ export class Progress {
       this.#waitTicks--;
       return this.#waitTicks === 0 && this.#expired();
     }
-    if (this.flow !== "replicate" || this.#inflight.length === 0) return false;
+    if (this.flow !== "replicate" || this.#inflight.size === 0) return false;
     this.#stalledTicks++;
     if (this.#stalledTicks < this.#lossTicks) return false;
     this.becomeProbe(indexPlus(this.match, 1));
@@ -145,7 +146,7 @@ export class Progress {
   }
 
   #empty(): void {
-    this.#inflight.length = 0;
+    this.#inflight.clear();
     this.#inflightBytes = 0;
     this.#waitTicks = 0;
     this.#stalledTicks = 0;

@@ -26,7 +26,9 @@ type Request = ProposalRequest | Read | Transfer;
 
 /** Requests between this replica's callers and the core, by the id the core answers with; each is answered once. */
 export class PendingRequests {
-  /** One map for all kinds, made when there is something to keep: most of ten thousand replicas never are asked. */
+  /** The last one asked, while it is not answered: nearly always it is answered before the next. */
+  #newest: { readonly id: RequestId; readonly request: Request } | undefined;
+  /** The others, of all kinds, made when there is something to keep: most of ten thousand replicas never are asked. */
   #requests: Map<RequestId, Request> | undefined;
   /** Confirmed reads that wait for their index to be applied, in the order of confirmation. */
   readonly #unapplied: { index: LogIndex; read: Read }[] = [];
@@ -75,8 +77,10 @@ export class PendingRequests {
 
   /** The replica ends: nothing here was appended. */
   endAll(why: Error): void {
-    const requests = [...(this.#requests?.values() ?? []), ...this.#unapplied.map(({ read }) => read)];
+    const newest = this.#newest === undefined ? [] : [this.#newest.request];
+    const requests = [...(this.#requests?.values() ?? []), ...newest, ...this.#unapplied.map(({ read }) => read)];
     this.#requests = undefined;
+    this.#newest = undefined;
     this.#unapplied.length = 0;
     for (const request of requests) {
       if ("recordCount" in request) request.done(why);
@@ -87,12 +91,20 @@ export class PendingRequests {
 
   #add(request: Request): RequestId {
     this.#last += 1;
-    this.#requests ??= new Map();
-    this.#requests.set(this.#last, request);
+    if (this.#newest !== undefined) {
+      this.#requests ??= new Map();
+      this.#requests.set(this.#newest.id, this.#newest.request);
+    }
+    this.#newest = { id: this.#last, request };
     return this.#last;
   }
 
   #take(id: RequestId): Request | undefined {
+    if (this.#newest?.id === id) {
+      const { request } = this.#newest;
+      this.#newest = undefined;
+      return request;
+    }
     const request = this.#requests?.get(id);
     this.#requests?.delete(id);
     return request;

@@ -1,5 +1,6 @@
 import { InvariantError, unreachable } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
+import { Fifo } from "../base/fifo.js";
 import { type LogIndex, type Offset, offset, type ReplicaId, type ReplicaSetId, type Term } from "../base/ids.js";
 import type { Core } from "../consensus/core.js";
 import type { Configuration, Effect, Entry, Event, LogPosition, Member, Message, RequestId, Role, SnapshotMeta } from "../consensus/types.js";
@@ -32,7 +33,7 @@ export class LocalReplica implements Replica {
   readonly #pending = new PendingRequests();
   #watchers: Set<() => void> | undefined;
   /** Events that effects of the current step gave rise to; carried out before the step ends. */
-  readonly #events: Event<Payload>[] = [];
+  readonly #events = new Fifo<Event<Payload>>();
   #stepping = false;
   #failure: Error | undefined;
   #stopped = false;
@@ -169,11 +170,10 @@ export class LocalReplica implements Replica {
   /** Tells the core one event and carries out what it asks for. Events raised meanwhile follow in order. */
   step(event: Event<Payload>): void {
     if (!this.#works) return;
-    this.#events.push(event);
-    if (this.#stepping) return;
+    if (this.#stepping) return this.#events.push(event);
     this.#stepping = true;
     try {
-      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+      for (let next: Event<Payload> | undefined = event; next !== undefined; next = this.#events.shift()) {
         for (const effect of this.#core.step(next)) {
           if (!this.#works) return;
           this.#carryOut(effect);
@@ -181,7 +181,7 @@ export class LocalReplica implements Replica {
       }
     } finally {
       this.#stepping = false;
-      this.#events.length = 0;
+      this.#events.clear();
     }
     this.#replicator.account();
     this.#tellServing();

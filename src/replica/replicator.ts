@@ -29,11 +29,17 @@ export interface ReplicatorOptions {
 
 type Replicate = Extract<Effect<Payload>, { kind: "replicate" }>;
 
+/** Bytes on the way to one follower. */
+interface Inflight {
+  readonly to: Member;
+  bytes: number;
+}
+
 /** Turns the core's wish to bring a follower up to date into messages: from memory in the same turn, else from disk. */
 export class Replicator {
   readonly #options: ReplicatorOptions;
   /** What the budget counts of this replica. */
-  #inflight: Map<ReplicaId, { readonly to: Member; readonly bytes: number }> | undefined;
+  #inflight: Map<ReplicaId, Inflight> | undefined;
 
   constructor(options: ReplicatorOptions) {
     this.#options = options;
@@ -131,11 +137,15 @@ export class Replicator {
   }
 
   #count(to: Member, bytes: number): void {
-    const before = this.#counted(to);
+    const known = this.#inflight?.get(to.replicaId);
+    const before = known?.bytes ?? 0;
     if (bytes === before) return;
-    this.#inflight ??= new Map();
-    if (bytes === 0) this.#inflight.delete(to.replicaId);
-    else this.#inflight.set(to.replicaId, { to, bytes });
+    // Changed in place, and kept at 0: this happens twice for every entry.
+    if (known !== undefined) known.bytes = bytes;
+    else {
+      this.#inflight ??= new Map();
+      this.#inflight.set(to.replicaId, { to, bytes });
+    }
     this.#options.budget.count(to.nodeId, bytes - before);
   }
 }

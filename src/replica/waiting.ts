@@ -1,4 +1,5 @@
 import { QuireError } from "../base/errors.js";
+import { Fifo } from "../base/fifo.js";
 import type { LogIndex, Term } from "../base/ids.js";
 import type { Committed, Placed } from "./types.js";
 
@@ -18,15 +19,14 @@ export interface Waiter {
  * replica has lost leadership for too long to learn which of the two it will be.
  */
 export class WaitingProposals {
-  #queue: Waiter[] = [];
-  #head = 0;
-  /** First waiter that was not told `onDisk`. */
-  #unsynced = 0;
+  readonly #queue = new Fifo<Waiter>();
+  /** How many of the first were told `onDisk`. */
+  #told = 0;
   /** How long leadership has been lost with proposals waiting; 0 while leading. */
   #orphanTicks = 0;
 
   get size(): number {
-    return this.#queue.length - this.#head;
+    return this.#queue.size;
   }
 
   add(waiter: Waiter): void {
@@ -35,9 +35,8 @@ export class WaitingProposals {
 
   /** Entries through `index` are synced here. */
   synced(index: LogIndex): void {
-    this.#unsynced = Math.max(this.#unsynced, this.#head);
-    for (let waiter = this.#queue[this.#unsynced]; waiter !== undefined && waiter.at.index <= index; waiter = this.#queue[this.#unsynced]) {
-      this.#unsynced += 1;
+    for (let waiter = this.#queue.at(this.#told); waiter !== undefined && waiter.at.index <= index; waiter = this.#queue.at(this.#told)) {
+      this.#told += 1;
       waiter.onDisk?.(waiter.at);
       waiter.onDisk = undefined;
     }
@@ -45,8 +44,9 @@ export class WaitingProposals {
 
   /** The entry at `index`, of `term`, was applied: whoever waited for this place has an outcome. */
   applied(index: LogIndex, term: Term, replicasOnDisk: (index: LogIndex) => number): void {
-    for (let waiter = this.#queue[this.#head]; waiter !== undefined && waiter.at.index <= index; waiter = this.#queue[this.#head]) {
-      this.#take();
+    for (let waiter = this.#queue.at(0); waiter !== undefined && waiter.at.index <= index; waiter = this.#queue.at(0)) {
+      this.#queue.shift();
+      this.#told = Math.max(0, this.#told - 1);
       const { at } = waiter;
       if (at.index === index && at.term === term) waiter.done({ index, term, baseOffset: at.baseOffset, replicasOnDisk: replicasOnDisk(index) });
       else waiter.done(replaced(waiter.at));
@@ -55,12 +55,13 @@ export class WaitingProposals {
 
   /** Entries from `index` on were removed for a later leader's: they never commit. */
   truncated(from: LogIndex): void {
-    const kept = this.#queue.slice(this.#head).filter((waiter) => waiter.at.index < from);
-    const gone = this.#queue.slice(this.#head).filter((waiter) => waiter.at.index >= from);
-    this.#queue = kept;
-    this.#head = 0;
-    this.#unsynced = 0;
-    for (const waiter of gone) waiter.done(replaced(waiter.at));
+    const gone: Waiter[] = [];
+    for (let last = this.#queue.at(this.size - 1); last !== undefined && last.at.index >= from; last = this.#queue.at(this.size - 1)) {
+      this.#queue.pop();
+      gone.push(last);
+    }
+    this.#told = Math.min(this.#told, this.size);
+    for (const waiter of gone.reverse()) waiter.done(replaced(waiter.at));
   }
 
   /**
@@ -83,20 +84,11 @@ export class WaitingProposals {
   }
 
   failAll(error: (at: Placed) => Error): void {
-    const waiting = this.#queue.slice(this.#head);
-    this.#queue = [];
-    this.#head = 0;
-    this.#unsynced = 0;
+    const waiting: Waiter[] = [];
+    for (let waiter = this.#queue.shift(); waiter !== undefined; waiter = this.#queue.shift()) waiting.push(waiter);
+    this.#told = 0;
     this.#orphanTicks = 0;
     for (const waiter of waiting) waiter.done(error(waiter.at));
-  }
-
-  #take(): void {
-    this.#head += 1;
-    if (this.#head < 1024 && this.#head < this.#queue.length) return;
-    this.#queue = this.#queue.slice(this.#head);
-    this.#unsynced = Math.max(0, this.#unsynced - this.#head);
-    this.#head = 0;
   }
 }
 

@@ -1,18 +1,14 @@
 import { assert } from "../base/assert.js";
+import { Fifo } from "../base/fifo.js";
 import { indexPlus, type LogIndex, logIndex } from "../base/ids.js";
-
-/** Slots given up at the front before the rest is moved. */
-const SLACK = 64;
 
 /** Values of log indexes without a gap, given up at either end. */
 export class IndexRun<Value> {
-  #values: (Value | undefined)[] = [];
-  /** Slots before this one are given up. */
-  #start = 0;
+  readonly #values = new Fifo<Value>();
   #first: LogIndex = logIndex(0);
 
   get size(): number {
-    return this.#values.length - this.#start;
+    return this.#values.size;
   }
 
   /** Index of the oldest value; means nothing while there is none. */
@@ -21,7 +17,7 @@ export class IndexRun<Value> {
   }
 
   get(index: LogIndex): Value | undefined {
-    return index < this.#first ? undefined : this.#values[this.#start + index - this.#first];
+    return this.#values.at(index - this.#first);
   }
 
   push(index: LogIndex, value: Value): void {
@@ -32,28 +28,18 @@ export class IndexRun<Value> {
 
   /** Gives up the oldest value. */
   shift(): Value | undefined {
-    if (this.size === 0) return undefined;
-    const value = this.#values[this.#start];
-    this.#values[this.#start++] = undefined;
     this.#first = indexPlus(this.#first, 1);
-    if (this.size === 0) this.clear();
-    else if (this.#start > SLACK && this.#start > this.#values.length / 2) {
-      this.#values = this.#values.slice(this.#start);
-      this.#start = 0;
-    }
-    return value;
+    return this.#values.shift();
   }
 
   /** Gives up the values of `from` and all after it; returns those, the newest first. */
   cut(from: LogIndex): Value[] {
     const cut: Value[] = [];
     while (this.size > 0 && this.#first + this.size > from) cut.push(this.#values.pop() as Value);
-    if (this.size === 0) this.clear();
     return cut;
   }
 
   clear(): void {
-    this.#values = [];
-    this.#start = 0;
+    this.#values.clear();
   }
 }

@@ -2,17 +2,18 @@ import type { Frame } from "../base/frame.js";
 import { FRAME_HEADER_BYTES, type FrameHeader, frameBytes } from "../base/frame-codec.js";
 import { indexPlus, type LogIndex, logIndex } from "../base/ids.js";
 import { IndexRun } from "./index-run.js";
+import { TailBlocks } from "./tail-blocks.js";
 import { TailRing } from "./tail-ring.js";
 
-/** Of the budget, what recently written frames may take before they settle. */
+/** Of the budget, what frames that came to disk recently may take before they settle. */
 const RECENT_SHARE = 1 / 4;
-/** Writes whose frames may be recent, so that small ones settle as soon as large ones. */
-const RECENT_WRITES_MAX = 256;
+/** Writes whose frames may be recent, so that small ones settle about as soon as large ones. */
+const RECENT_WRITES_MAX = 128;
 
 /** A frame without its body. */
 export type TailEntry = Pick<FrameHeader, "index" | "kind" | "baseOffset" | "batch" | "bodyBytes">;
 
-/** Frames that were written together. */
+/** Frames that came to disk together. */
 interface RecentWrite {
   readonly window: TailWindow;
   readonly through: LogIndex;
@@ -22,16 +23,18 @@ interface RecentWrite {
 /**
  * The ends of all of a broker's logs in memory, within one budget; the oldest frames go first, whichever log's they are.
  *
- * A frame stays as it came, in the memory of the message that brought it, until it is written and for a moment more, in which followers and
- * readers nearly always take it. Then it settles: its bytes move to a block that is made once. V8 finds cheaply what dies young and
- * looks through its whole heap for the rest, so tens of megabytes a second that die after half a second cost more than their copies do.
+ * A frame stays as it came, in the memory of the message that brought it, until it is on disk and for a moment more, in which followers and
+ * readers nearly always take it. Then it settles: its bytes move to memory that is made once. V8 finds cheaply what dies young and looks
+ * through its whole heap for the rest, so tens of megabytes a second that die after half a second cost more than their copies do.
  *
- * Frames that are not written yet stay whatever the budget: the log's own writer takes them from here. How many bytes those are is bounded by what
- * producers and leaders may have under way.
+ * Frames that are not written to the log's own files stay whatever the budget: its writer takes them from here. How many bytes those are is bounded by what
+ * producers and leaders may have under way, and by how much may be in the journal alone.
  */
 export class TailCache {
   readonly bytesMax: number;
   readonly #ring: TailRing;
+  /** What is in the journal and not in its log's own files. */
+  readonly #behind = new TailBlocks();
   readonly #recentBytesMax: number;
   #recent: RecentWrite[] = [];
   #recentBytes = 0;
@@ -45,14 +48,19 @@ export class TailCache {
     this.#ring = new TailRing(bytesMax - this.#recentBytesMax);
   }
 
+  /** Memory for what is in the journal alone. */
+  get behindBytes(): number {
+    return this.#behind.bytes;
+  }
+
   window(): TailWindow {
-    return new TailWindow(this.#ring, {
-      written: (write) => this.#written(write),
+    return new TailWindow(this.#ring, this.#behind, {
+      onDisk: (write) => this.#onDisk(write),
       settled: (window) => this.#settled.add(window),
     });
   }
 
-  #written(write: RecentWrite): void {
+  #onDisk(write: RecentWrite): void {
     this.#recent.push(write);
     this.#recentBytes += write.bytes;
     while (this.#recentBytes > this.#recentBytesMax || this.#recent.length > RECENT_WRITES_MAX) {
@@ -72,29 +80,37 @@ export class TailCache {
 }
 
 interface TailBudget {
-  written(write: RecentWrite): void;
+  onDisk(write: RecentWrite): void;
   settled(window: TailWindow): void;
 }
 
-/** The end of one log in memory: frames without a gap up to the last one appended. The older ones are settled, the newer ones are not. */
+/**
+ * The end of one log in memory: frames without a gap up to the last one appended. First those that settled and are written, then those that
+ * settled and are behind in the journal, then those that stand as they came.
+ */
 export class TailWindow {
   readonly #ring: TailRing;
+  readonly #blocks: TailBlocks;
   readonly #budget: TailBudget;
   /** Positions in the ring. Old ones may be overwritten; then so are all before. */
   readonly #settled = new IndexRun<number>();
+  /** Positions in the blocks. */
+  readonly #behind = new IndexRun<number>();
   readonly #fresh = new IndexRun<Frame>();
   #writtenIndex = logIndex(0);
+  #journaledIndex = logIndex(0);
   #releasedIndex = logIndex(0);
 
-  constructor(ring: TailRing, budget: TailBudget) {
+  constructor(ring: TailRing, blocks: TailBlocks, budget: TailBudget) {
     this.#ring = ring;
+    this.#blocks = blocks;
     this.#budget = budget;
   }
 
   /** Frames that are here. */
   get size(): number {
     this.forgetOverwritten();
-    return this.#settled.size + this.#fresh.size;
+    return this.#settled.size + this.#behind.size + this.#fresh.size;
   }
 
   /** Places in the ring that it keeps, of overwritten frames too. */
@@ -105,18 +121,28 @@ export class TailWindow {
   /** The oldest frame here. */
   get oldest(): TailEntry | undefined {
     this.forgetOverwritten();
-    return this.#settled.size > 0 ? this.entry(this.#settled.first) : this.entry(this.#fresh.first);
+    const oldest = [this.#settled, this.#behind, this.#fresh].find((run) => run.size > 0);
+    return oldest && this.entry(oldest.first);
   }
 
-  /** Frames through this index are in files and may be dropped. */
+  /** Frames through this index are in the log's own files and may be dropped. */
   set writtenIndex(index: LogIndex) {
-    const before = this.#writtenIndex;
+    const before = later(this.#writtenIndex, this.#journaledIndex);
     this.#writtenIndex = index;
     this.#dropReleased();
-    if (this.#fresh.size === 0) return;
-    let bytes = 0;
-    for (let i = later(indexPlus(before, 1), this.#fresh.first); i <= index; i = indexPlus(i, 1)) bytes += this.#bytesOf(i) ?? 0;
-    if (bytes > 0) this.#budget.written({ window: this, through: index, bytes });
+    while (this.#behind.size > 0 && this.#behind.first <= index) {
+      const position = this.#behind.shift() as number;
+      this.#keep(this.#blocks.frame(position));
+      this.#blocks.giveUp(position);
+    }
+    this.#onDisk(before, index);
+  }
+
+  /** Frames through this index are in the journal: they stay, and may settle. */
+  set journaledIndex(index: LogIndex) {
+    const before = later(this.#writtenIndex, this.#journaledIndex);
+    this.#journaledIndex = index;
+    this.#onDisk(before, index);
   }
 
   /** Nobody is expected to read frames through this index: they go as soon as they are written. */
@@ -133,16 +159,20 @@ export class TailWindow {
   get(index: LogIndex): Frame | undefined {
     const fresh = this.#fresh.get(index);
     if (fresh !== undefined) return fresh;
-    const position = this.#settled.get(index);
-    return position === undefined || !this.#ring.holds(position) ? undefined : this.#ring.frame(position);
+    const behind = this.#behind.get(index);
+    if (behind !== undefined) return this.#blocks.frame(behind);
+    const settled = this.#settled.get(index);
+    return settled === undefined || !this.#ring.holds(settled) ? undefined : this.#ring.frame(settled);
   }
 
   /** What `get` finds, without its body. */
   entry(index: LogIndex): TailEntry | undefined {
     const fresh = this.#fresh.get(index);
     if (fresh !== undefined) return { ...fresh, bodyBytes: fresh.body.length };
-    const position = this.#settled.get(index);
-    return position === undefined || !this.#ring.holds(position) ? undefined : this.#ring.header(position);
+    const behind = this.#behind.get(index);
+    if (behind !== undefined) return this.#blocks.header(behind);
+    const settled = this.#settled.get(index);
+    return settled === undefined || !this.#ring.holds(settled) ? undefined : this.#ring.header(settled);
   }
 
   /** Frames from `from` through `through` while they fit into `bytesMax`, at least one; undefined when the first is not here. */
@@ -164,8 +194,10 @@ export class TailWindow {
   cut(from: LogIndex): void {
     const before = indexPlus(from, -1);
     if (this.#writtenIndex > before) this.#writtenIndex = before;
+    if (this.#journaledIndex > before) this.#journaledIndex = before;
     if (this.#releasedIndex > before) this.#releasedIndex = before;
     this.#fresh.cut(from);
+    for (const position of this.#behind.cut(from)) this.#blocks.giveUp(position);
     this.#settled.cut(from);
   }
 
@@ -174,15 +206,19 @@ export class TailWindow {
     this.cut(logIndex(1));
   }
 
-  /** Moves written frames through `through` to the ring. */
+  /** Moves frames through `through` that are on disk to memory made for that. */
   settle(through: LogIndex): void {
-    while (this.#fresh.size > 0 && this.#fresh.first <= through && this.#fresh.first <= this.#writtenIndex) {
-      const frame = this.#fresh.shift() as Frame;
-      const position = this.#ring.put(frame);
-      if (position === undefined) this.#settled.clear();
-      else this.#settled.push(frame.index, position);
+    while (this.#fresh.size > 0 && this.#fresh.first <= through) {
+      const frame = this.#fresh.get(this.#fresh.first) as Frame;
+      if (frame.index <= this.#writtenIndex) this.#keep(frame);
+      else if (frame.index > this.#journaledIndex) return;
+      else {
+        const position = this.#blocks.put(frame);
+        if (position === undefined) return;
+        this.#behind.push(frame.index, position);
+      }
+      this.#fresh.shift();
     }
-    if (this.forgetOverwritten()) this.#budget.settled(this);
   }
 
   /** Whether settled frames are left. */
@@ -195,6 +231,21 @@ export class TailWindow {
     }
   }
 
+  #keep(frame: Frame): void {
+    const position = this.#ring.put(frame);
+    if (position === undefined) this.#settled.clear();
+    else this.#settled.push(frame.index, position);
+    if (this.forgetOverwritten()) this.#budget.settled(this);
+  }
+
+  /** All after `before` through `index` came to disk. */
+  #onDisk(before: LogIndex, index: LogIndex): void {
+    if (this.#fresh.size === 0) return;
+    let bytes = 0;
+    for (let i = later(indexPlus(before, 1), this.#fresh.first); i <= index; i = indexPlus(i, 1)) bytes += this.#bytesOf(i) ?? 0;
+    if (bytes > 0) this.#budget.onDisk({ window: this, through: index, bytes });
+  }
+
   #bytesOf(index: LogIndex): number | undefined {
     const fresh = this.#fresh.get(index);
     if (fresh !== undefined) return frameBytes(fresh);
@@ -204,8 +255,11 @@ export class TailWindow {
 
   #dropReleased(): void {
     while (this.#settled.size > 0 && this.#settled.first <= this.#releasedIndex) this.#settled.shift();
+    const droppable = this.#releasedIndex < this.#writtenIndex ? this.#releasedIndex : this.#writtenIndex;
     if (this.#settled.size > 0) return;
-    while (this.#fresh.size > 0 && this.#fresh.first <= this.#releasedIndex && this.#fresh.first <= this.#writtenIndex) this.#fresh.shift();
+    while (this.#behind.size > 0 && this.#behind.first <= droppable) this.#blocks.giveUp(this.#behind.shift() as number);
+    if (this.#behind.size > 0) return;
+    while (this.#fresh.size > 0 && this.#fresh.first <= droppable) this.#fresh.shift();
   }
 }
 

@@ -1,10 +1,11 @@
 import { assert } from "../base/assert.js";
 import type { Frame } from "../base/frame.js";
-import { FRAME_HEADER_BYTES, type FrameHeader, frameBytes, frameOf, readFrameHeader, writeFrameHeader } from "../base/frame-codec.js";
+import { type FrameHeader, frameBytes } from "../base/frame-codec.js";
+import { frameAt, headerAt, writeFrame } from "./tail-bytes.js";
 
 /**
  * One block of memory, made once, into which frames are copied one after the other, the newest over the oldest. A position only rises and is a
- * frame's for ever; whoever keeps one asks whether it `holds`. What is read is a copy, so nobody sees a frame change under its hands.
+ * frame's for ever; whoever keeps one asks whether it `holds`.
  */
 export class TailRing {
   readonly bytes: number;
@@ -34,25 +35,21 @@ export class TailRing {
     const left = this.bytes - (this.#head % this.bytes);
     if (bytes > left) this.#head += left;
     const position = this.#head;
-    const at = position % this.bytes;
-    writeFrameHeader(this.#memory, at, frame);
-    frame.body.copy(this.#memory, at + FRAME_HEADER_BYTES);
+    writeFrame(this.#memory, position % this.bytes, frame);
     this.#head += bytes;
     return position;
   }
 
   header(position: number): FrameHeader {
-    assert(this.#memory !== undefined && this.holds(position), "a frame that was overwritten is not read");
-    const header = readFrameHeader(this.#memory, position % this.bytes);
-    assert(typeof header !== "string", () => `memory was damaged: a frame's header has a wrong ${String(header)}`);
-    return header;
+    return headerAt(this.#held(position), position % this.bytes);
   }
 
   frame(position: number): Frame {
-    const header = this.header(position);
-    const at = (position % this.bytes) + FRAME_HEADER_BYTES;
-    const body = Buffer.allocUnsafe(header.bodyBytes);
-    this.#memory?.copy(body, 0, at, at + header.bodyBytes);
-    return frameOf(header, body);
+    return frameAt(this.#held(position), position % this.bytes);
+  }
+
+  #held(position: number): Buffer {
+    assert(this.#memory !== undefined && this.holds(position), "a frame that was overwritten is not read");
+    return this.#memory;
   }
 }

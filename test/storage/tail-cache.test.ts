@@ -4,6 +4,7 @@ import fc from "fast-check";
 import type { Frame } from "../../src/base/frame.js";
 import { frameBytes } from "../../src/base/frame-codec.js";
 import { type LogIndex, logIndex } from "../../src/base/ids.js";
+import { KIB } from "../../src/base/limits.js";
 import { TailCache, type TailWindow } from "../../src/storage/tail-cache.js";
 import { frames } from "../support/frames.js";
 
@@ -70,6 +71,27 @@ test("small frames settle after so many writes, whatever their bytes", () => {
   assert.equal(window.get(at(400)), all[399]);
 });
 
+test("what is in the journal alone settles too, stays whatever the budget, and is kept like the rest once it is written", () => {
+  const cache = new TailCache(10 * BYTES);
+  const [window, other] = [cache.window(), cache.window()];
+  const all = thousand(1, 1_000);
+  for (const frame of all) {
+    window.push(frame);
+    window.journaledIndex = frame.index;
+  }
+  assert.equal(window.size, 1_000);
+  assert.notEqual(window.get(at(1)), all[0]);
+  assert.deepEqual(window.read(at(1), at(1_000), 1e9), all);
+  assert.ok(cache.behindBytes >= 900 * BYTES && cache.behindBytes <= 3 * 512 * KIB, `${cache.behindBytes} bytes in blocks`);
+  window.writtenIndex = at(998);
+  assert.deepEqual([window.get(at(999)), window.get(at(1_000))], all.slice(998));
+  assert.ok(window.size > 2 && window.size <= 12, "what is written is kept as far as the budget goes");
+  write(other, thousand(1, 20));
+  window.writtenIndex = at(1_000);
+  write(other, thousand(21, 40));
+  assert.ok(cache.behindBytes <= 512 * KIB, "no block stays for frames that are gone");
+});
+
 test("a frame larger than the budget goes when it is written, and what comes before it too: there is no gap", () => {
   const cache = new TailCache(10 * BYTES);
   const window = cache.window();
@@ -119,12 +141,13 @@ interface Model {
   readonly window: TailWindow;
   frames: Frame[];
   written: number;
+  journaled: number;
   released: number;
 }
 
 const step = fc.record({
   log: fc.nat(2),
-  what: fc.constantFrom("push", "push", "push", "write", "write", "release", "cut", "clear"),
+  what: fc.constantFrom("push", "push", "push", "journal", "journal", "write", "release", "cut", "clear", "settle"),
   size: fc.nat(3_000),
 });
 
@@ -132,11 +155,13 @@ test("whatever happens, what is there is what was appended, without a gap up to 
   fc.assert(
     fc.property(fc.nat(30_000), fc.array(step, { minLength: 50, maxLength: 200 }), (budget, steps) => {
       const cache = new TailCache(budget);
-      const models: Model[] = [0, 1, 2].map(() => ({ window: cache.window(), frames: [], written: 0, released: 0 }));
+      const models: Model[] = [0, 1, 2].map(() => ({ window: cache.window(), frames: [], written: 0, journaled: 0, released: 0 }));
       for (const { log, what, size } of steps) {
         carryOut(models[log] as Model, what, size);
         for (const model of models) check(model, budget);
       }
+      for (const { window } of models) window.clear();
+      assert.ok(cache.behindBytes <= 512 * KIB, "no block stays for frames that are gone");
     }),
     { numRuns: 300 },
   );
@@ -153,13 +178,18 @@ function carryOut(model: Model, what: (typeof step extends fc.Arbitrary<infer St
   } else if (what === "write") {
     model.written = Math.max(model.written, last - (size % 3));
     window.writtenIndex = at(model.written);
-  } else if (what === "release") {
+  } else if (what === "journal") {
+    model.journaled = Math.max(model.journaled, last - (size % 2));
+    window.journaledIndex = at(model.journaled);
+  } else if (what === "settle") window.settle(at(last));
+  else if (what === "release") {
     model.released = Math.max(model.released, last - (size % 5));
     window.release(at(model.released));
   } else {
     const from = what === "clear" ? 1 : Math.max(1, last - (size % 4));
     model.frames.length = Math.min(last, from - 1);
     model.written = Math.min(model.written, from - 1);
+    model.journaled = Math.min(model.journaled, from - 1);
     model.released = Math.min(model.released, from - 1);
     if (what === "clear") window.clear();
     else window.cut(at(from));

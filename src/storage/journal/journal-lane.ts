@@ -100,6 +100,7 @@ export class JournalLane implements JournaledLog {
   /** On disk in the journal, as far as it was not cut meanwhile. */
   synced(through: LogIndex): void {
     this.#index = through;
+    this.#window.journaledIndex = through;
   }
 
   /** The log's own files hold everything through here. */
