@@ -18,11 +18,11 @@ export interface JournalLimits extends WriteBehindLimits {
   readonly fileBytes: number;
 }
 
-export const JOURNAL_LIMITS: JournalLimits = { partBytesMax: bounds.journalAppendBytes, fileBytes: 4 * MIB, bytesMax: 8 * MIB, ageMsMax: 10_000 };
+export const JOURNAL_LIMITS: JournalLimits = { partBytesMax: bounds.journalAppendBytes, fileBytes: 16 * MIB, bytesMax: 16 * MIB, ageMsMax: 20_000 };
 /** One group; at least one part. */
 const GROUP_BYTES_MAX = MIB;
 /** What a frame costs in memory besides its bytes. */
-const FRAME_OVERHEAD_BYTES = 300;
+const FRAME_OVERHEAD_BYTES = 16;
 /** No number of a group is used twice, also when the last one before a crash cannot be read. */
 const GROUPS_SKIPPED = 2;
 /** Nor when files cannot be read, which may be readable another time: more than files can hold. */

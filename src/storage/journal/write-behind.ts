@@ -7,7 +7,7 @@ export interface BehindLog {
   writeBehind(): void;
 }
 
-const CHECK_MS = 1_000;
+const CHECK_MS = 100;
 /** At a time: their writes and syncs wait for the same disk as what is to be acknowledged. */
 const ASKED_MAX = 8;
 
@@ -27,7 +27,8 @@ interface Behind {
 
 /**
  * Says when logs bring what the journal holds of them to their own files: the longest waiting first, when too much is waiting in memory, when it
- * waited long, or when it keeps an old file of the journal alive.
+ * waited long, or when it keeps an old file of the journal alive. A thousand logs that began to wait together do not end together: from half
+ * of the longest wait on, each check asks for as many as leaves none for its end.
  */
 export class WriteBehind {
   readonly #clock: Clock;
@@ -37,6 +38,8 @@ export class WriteBehind {
   readonly #asked = new Set<string>();
   #bytes = 0;
   #askedBytes = 0;
+  /** Logs that may be asked before they must. */
+  #mayAsk = 0;
   /** Files before this one are to go. */
   #firstFile = 0;
   #timer: Timer | undefined;
@@ -81,15 +84,20 @@ export class WriteBehind {
 
   #check(): void {
     this.#timer = this.#behind.size > 0 ? this.#clock.after(CHECK_MS, () => this.#check()) : undefined;
+    this.#mayAsk = Math.ceil((this.#behind.size * CHECK_MS) / (this.#limits.ageMsMax / 2));
     this.#ask();
   }
 
   #ask(): void {
-    const oldMs = this.#clock.monotonicMs() - this.#limits.ageMsMax;
+    const { bytesMax, ageMsMax } = this.#limits;
+    const nowMs = this.#clock.monotonicMs();
     for (const [key, behind] of this.#behind) {
       if (this.#asked.size >= ASKED_MAX) return;
       if (this.#asked.has(key)) continue;
-      if (this.#bytes - this.#askedBytes <= this.#limits.bytesMax && behind.file >= this.#firstFile && behind.sinceMs > oldMs) return;
+      const waitedMs = nowMs - behind.sinceMs;
+      const must = this.#bytes - this.#askedBytes > bytesMax || behind.file < this.#firstFile || waitedMs >= ageMsMax;
+      if (!must && (this.#mayAsk === 0 || waitedMs < ageMsMax / 2)) return;
+      if (!must) this.#mayAsk -= 1;
       this.#asked.add(key);
       this.#askedBytes += behind.bytes;
       behind.log.writeBehind();

@@ -181,7 +181,7 @@ test("logs that fail while they write behind, or are closed, hold up no others",
   await appendAndSettle(logs);
   disk.files.fault = (operation, path) => (operation === "open" && /log[1-8]\/.*\.log$/.test(path) ? { code: "EIO" } : undefined);
   await logs[8]?.log.close();
-  for (let second = 0; second < 12; second++) clock.advance(1_000);
+  for (let second = 0; second < 22; second++) clock.advance(1_000);
   await turnsUntil(() => logs.slice(9).every(({ log }) => log.syncs === 1));
   assert.deepEqual(
     logs.map(({ failures }) => failures.length),

@@ -32,7 +32,7 @@ test("nothing is asked for while little waits and nothing waits long", () => {
   const asked = new Asked();
   asked.add("a", 600);
   asked.add("b", 400);
-  asked.clock.advance(limits.ageMsMax - 1);
+  asked.clock.advance(limits.ageMsMax / 2 - 1);
   assert.deepEqual(asked.take(), []);
 });
 
@@ -61,20 +61,45 @@ test("what a log that was asked adds meanwhile counts as asked for, and is not a
   assert.deepEqual(asked.take(), ["b"]);
 });
 
-test("a log is asked when its first entry here is old, within a second, whatever was added since", () => {
+test("a log is asked from half of the longest wait on, counted from its first entry here, whatever was added since", () => {
   const asked = new Asked();
   asked.add("a", 1);
-  asked.clock.advance(5_000);
+  asked.clock.advance(3_000);
   asked.add("b", 1);
   asked.add("a", 1);
-  asked.clock.advance(4_000);
+  asked.clock.advance(1_900);
   assert.deepEqual(asked.take(), []);
-  asked.clock.advance(2_000);
+  asked.clock.advance(200);
   assert.deepEqual(asked.take(), ["a"]);
-  asked.clock.advance(3_000);
+  asked.clock.advance(2_800);
   assert.deepEqual(asked.take(), []);
-  asked.clock.advance(2_000);
+  asked.clock.advance(200);
   assert.deepEqual(asked.take(), ["b"]);
+});
+
+test("a thousand busy logs that began to wait together are asked a few at a time, and none waits longer than the longest wait", () => {
+  const asked = new Asked();
+  const keys = Array.from({ length: 1_000 }, (_, i) => `log ${i}`);
+  for (const key of keys) asked.add(key, 1);
+  const since = new Map(keys.map((key) => [key, 0]));
+  let most = 0;
+  let longestMs = 0;
+  for (let nowMs = 10; nowMs <= 60_000; nowMs += 10) {
+    asked.clock.advance(10);
+    let inThisTurn = 0;
+    for (let keys = asked.take(); keys.length > 0; keys = asked.take()) {
+      inThisTurn += keys.length;
+      for (const key of keys) {
+        longestMs = Math.max(longestMs, nowMs - (since.get(key) ?? 0));
+        since.set(key, nowMs);
+        asked.writeBehind.done(key);
+        asked.add(key, 1 / 1_000);
+      }
+    }
+    most = Math.max(most, inThisTurn);
+  }
+  assert.ok(most <= 25, `${most} at once`);
+  assert.ok(longestMs <= limits.ageMsMax + 200, `${longestMs} ms`);
 });
 
 test("a log that was done and adds again waits anew, behind the others", () => {
@@ -82,9 +107,9 @@ test("a log that was done and adds again waits anew, behind the others", () => {
   asked.add("a", 1);
   asked.add("b", 1);
   asked.writeBehind.done("a");
-  asked.clock.advance(5_000);
+  asked.clock.advance(4_000);
   asked.add("a", 1);
-  asked.clock.advance(6_000);
+  asked.clock.advance(2_000);
   assert.deepEqual(asked.take(), ["b"]);
   asked.add("c", 2_000);
   assert.deepEqual(asked.take(), ["a", "c"]);
