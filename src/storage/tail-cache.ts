@@ -6,7 +6,7 @@ import { TailBlocks } from "./tail-blocks.js";
 import { TailRing } from "./tail-ring.js";
 
 /** Of the budget, what frames that came to disk recently may take before they settle. */
-const RECENT_SHARE = 1 / 4;
+const RECENT_SHARE = 1 / 8;
 /** Writes whose frames may be recent, so that small ones settle about as soon as large ones. */
 const RECENT_WRITES_MAX = 128;
 

@@ -18,7 +18,7 @@ export interface JournalLimits extends WriteBehindLimits {
   readonly fileBytes: number;
 }
 
-export const JOURNAL_LIMITS: JournalLimits = { partBytesMax: bounds.journalAppendBytes, fileBytes: 16 * MIB, bytesMax: 16 * MIB, ageMsMax: 20_000 };
+export const JOURNAL_LIMITS: JournalLimits = { partBytesMax: bounds.journalAppendBytes, fileBytes: 16 * MIB, bytesMax: 8 * MIB, ageMsMax: 20_000 };
 /** One group; at least one part. */
 const GROUP_BYTES_MAX = MIB;
 /** What a frame costs in memory besides its bytes. */
