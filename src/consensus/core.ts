@@ -145,8 +145,8 @@ class ReplicaCore<P> implements Core<P> {
   }
 }
 
-/** Between steps; never added to. */
-const atRest: never[] = [];
+/** Between steps; of all cores, and never added to. */
+const atRest = Object.freeze<never[]>([]) as never[];
 
 /** Asks for the disk whenever term or vote changed; first, since what else is asked for may rest on it. */
 function saveHardState<P>(state: State<P>): void {

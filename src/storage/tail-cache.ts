@@ -1,3 +1,4 @@
+import { assert } from "../base/assert.js";
 import type { Frame } from "../base/frame.js";
 import { FRAME_HEADER_BYTES, type FrameHeader, frameBytes } from "../base/frame-codec.js";
 import { indexPlus, type LogIndex, logIndex } from "../base/ids.js";
@@ -162,7 +163,10 @@ export class TailWindow {
     const behind = this.#behind.get(index);
     if (behind !== undefined) return this.#blocks.frame(behind);
     const settled = this.#settled.get(index);
-    return settled === undefined || !this.#ring.holds(settled) ? undefined : this.#ring.frame(settled);
+    if (settled === undefined || !this.#ring.holds(settled)) return undefined;
+    const frame = this.#ring.frame(settled);
+    assert(frame.index === index, "a place in memory is one frame's");
+    return frame;
   }
 
   /** What `get` finds, without its body. */

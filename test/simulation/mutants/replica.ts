@@ -10,8 +10,8 @@ export const replicaMutants: readonly Mutant[] = [
   ]),
   mutant("a proposal that was truncated is answered as committed", [
     "replica/waiting.js",
-    "for (const waiter of gone)\n            waiter.done(replaced(waiter.at));",
-    "for (const waiter of gone)\n            waiter.done({ ...waiter.at, replicasOnDisk: 1 });",
+    "for (const waiter of gone.reverse())\n            waiter.done(replaced(waiter.at));",
+    "for (const waiter of gone.reverse())\n            waiter.done({ ...waiter.at, replicasOnDisk: 1 });",
   ]),
   mutant("a proposal whose leader was deposed is answered as not written", [
     "replica/waiting.js",

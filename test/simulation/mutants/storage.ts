@@ -39,6 +39,16 @@ export const storageMutants: readonly Mutant[] = [
     "if (failure !== null)\n                    return this.#settle(group, failure);",
     "",
   ]),
+  mutant("a recent batch is read from memory after others took its place", [
+    "storage/tail-ring.js",
+    "return position >= this.#head - this.bytes;",
+    "return true;",
+  ]),
+  mutant("what is in the journal alone goes from memory", [
+    "storage/tail-cache.js",
+    "this.#behind.first <= droppable",
+    "this.#behind.first <= this.#releasedIndex",
+  ]),
   mutant("what the journal has is not read when a log is opened", ["storage/journal/replay.js", "frames.push(frame);", "continue;"]),
   leftTo(
     "test/storage/recovery-crash.test.ts",
