@@ -14,9 +14,9 @@ Tried without gain: a lower priority for V8's threads, a cache of 3 MB, collecti
   "consume-cold": `Both cores are used up: the three brokers, producer and consumer take what there is, and a consumer that reads as fast as it can takes it from
 the produce path. Brokers do not hold back reads from disk while records wait to be written; a budget for them, as there is for replicas that catch up, would trade one
 figure for the other: it reads 50 MB/s more than it must.`,
-  "failover-100": `Memory alone, and only in the broker that was killed and came back: it catches up from two leaders at once, 250 MB of buffers a second, and of 200 MB of them at the
-peak 8 hold entries that are not on disk yet. The rest is garbage that grew old while it waited for the disk; V8 begins to look for it when 50 MB are there, and on full
-cores that takes as long as it takes to make as many again. With half as much on its way to each follower (\`replication.inflightBytesMax\`) the peak is 301 MB, and end to
+  "failover-100": `Memory alone, and only in the broker that was killed and came back: it catches up from two leaders at once, and of some 200 MB of buffers at its
+peaks 3 to 8 hold entries that its logs wait for or keep. The rest is probably garbage that grew old while it waited for the disk, which V8 looks for late, and on full
+cores slowly. With half as much on its way to each follower (\`replication.inflightBytesMax\`) the peak is 301 MB, and end to
 end 12 % less comes through at full speed; collecting new objects whenever 24 MB of buffers were made, or two arenas of malloc in the place of sixteen, changed nothing.`,
   spread: `5,000 records/s on 1,000 partitions are 15,000 appends and 15,000 answers a second, each an entry of a log of its own: nothing gathers them but the journal's
 groups and the messages between brokers. Brokers take half of a core each, some 100 µs for an append, and the cores are full, so that whatever comes besides makes a queue: while V8 looks

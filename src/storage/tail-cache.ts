@@ -32,7 +32,6 @@ interface RecentWrite {
  * producers and leaders may have under way, and by how much may be in the journal alone.
  */
 export class TailCache {
-  readonly bytesMax: number;
   readonly #ring: TailRing;
   /** What is in the journal and not in its log's own files. */
   readonly #behind = new TailBlocks();
@@ -44,7 +43,6 @@ export class TailCache {
   #lap = 0;
 
   constructor(bytesMax: number) {
-    this.bytesMax = bytesMax;
     this.#recentBytesMax = Math.floor(bytesMax * RECENT_SHARE);
     this.#ring = new TailRing(bytesMax - this.#recentBytesMax);
   }
