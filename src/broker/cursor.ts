@@ -5,9 +5,15 @@ import { indexPlus, type LogIndex, type Offset } from "../base/ids.js";
 import type { TopicPartition } from "../cluster/view.js";
 import { EntryKind, type Replica } from "../replica/types.js";
 import { earliestOffset, type PartitionKeeper } from "./partition-keeper.js";
+import type { ReadPace } from "./read-pace.js";
 
 /** Entries passed in one read after which the place of the next record is looked up. */
 const PASSED_MAX = 100;
+
+export interface CursorOptions {
+  readonly keeper: PartitionKeeper;
+  readonly pace: ReadPace;
+}
 
 /**
  * A place in a partition from which committed batches are read forwards. Every read asks anew whether this broker may
@@ -16,14 +22,16 @@ const PASSED_MAX = 100;
 export class Cursor {
   readonly #keeper: PartitionKeeper;
   readonly #at: TopicPartition;
+  readonly #pace: ReadPace;
   #replica: Replica | undefined;
   /** Where `position` stands in the log, once known; entries from here on were not looked at. */
   #index: LogIndex | undefined;
   #position: Offset;
   #seeks = 0;
 
-  constructor(keeper: PartitionKeeper, at: TopicPartition, position: Offset) {
+  constructor({ keeper, pace }: CursorOptions, at: TopicPartition, position: Offset) {
     this.#keeper = keeper;
+    this.#pace = pace;
     this.#at = at;
     this.#position = position;
   }
@@ -98,7 +106,7 @@ export class Cursor {
 
   async #readDisk(replica: Replica, from: LogIndex, through: LogIndex, bytesMax: number): Promise<Frame[] | undefined> {
     try {
-      return await replica.log.read(from, through, bytesMax);
+      return await this.#pace.inTurn(bytesMax, () => replica.log.read(from, through, bytesMax), bytesOf);
     } catch (error) {
       // Retention may drop a segment while it is read; then the position is looked up again, or found out of range.
       if (from <= replica.log.logStart.index) return undefined;
@@ -125,3 +133,9 @@ export class Cursor {
     return taken;
   }
 }
+
+const bytesOf = (frames: readonly Frame[]): number => {
+  let bytes = 0;
+  for (const frame of frames) bytes += frameBytes(frame);
+  return bytes;
+};

@@ -15,6 +15,7 @@ import { type ProduceOptions, produce } from "./produce.js";
 import { GroupsProgress } from "./progress.js";
 import type { ProgressTable } from "./progress-table.js";
 import type { Progress, ProgressCommit, ProgressQuery } from "./progress-types.js";
+import { ReadPace } from "./read-pace.js";
 import { LocalReader } from "./reader.js";
 import { trim } from "./trim.js";
 import type { DataPlane, FetchRequest, FetchResult, PartitionReader, Position, ProduceRequest, ProduceResult } from "./types.js";
@@ -65,7 +66,7 @@ export class LocalDataPlane implements DataPlane {
     this.#inflight = new InflightBytes(inflightBytesMax, clock);
     this.#idempotence = new Idempotence({ ...producers, wallMs: () => clock.wallMs() });
     this.#expireProducersMs = producers.expireMs;
-    const shared = { keeper: this.#keeper, deadlines: this.#deadlines, watch: this.#watch, clock };
+    const shared = { keeper: this.#keeper, deadlines: this.#deadlines, watch: this.#watch, clock, pace: new ReadPace(clock) };
     const room = { hasRoom, hasRoomAt, isAlive: (broker: NodeId) => view.isAlive(broker) };
     this.#produce = { ...shared, ...room, inflight: this.#inflight, idempotence: this.#idempotence, recordBytesMax, batchBytesMax };
     this.#fetch = { ...shared, waitersMax: fetchWaitersMax, waiters: 0 };
@@ -93,7 +94,7 @@ export class LocalDataPlane implements DataPlane {
   }
 
   reader(at: TopicPartition, start: Offset): PartitionReader {
-    return new LocalReader(this.#keeper, this.#watch, at, start);
+    return new LocalReader(this.#fetch, at, start);
   }
 
   listOffset(at: TopicPartition, position: Position): Promise<ListedOffset> {

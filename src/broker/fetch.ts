@@ -3,13 +3,12 @@ import { frameBytes } from "../base/frame-codec.js";
 import type { Clock } from "../base/ports.js";
 import type { Replica } from "../replica/types.js";
 import type { Frame } from "../storage/log.js";
-import { Cursor } from "./cursor.js";
+import { Cursor, type CursorOptions } from "./cursor.js";
 import { earliestOffset, type PartitionKeeper } from "./partition-keeper.js";
 import type { PartitionWatch } from "./partition-watch.js";
 import type { FetchRequest, FetchResult } from "./types.js";
 
-export interface FetchOptions {
-  readonly keeper: PartitionKeeper;
+export interface FetchOptions extends CursorOptions {
   readonly watch: PartitionWatch;
   readonly clock: Clock;
   /** Fetches that may wait for records at a time. */
@@ -20,7 +19,7 @@ export interface FetchOptions {
 
 /** Batches from an offset on; waits for `bytesMin` of them, at most `waitMsMax`, while this broker serves the partition. */
 export async function fetch(options: FetchOptions, request: FetchRequest, signal: AbortSignal): Promise<FetchResult> {
-  const cursor = new Cursor(options.keeper, request, request.offset);
+  const cursor = new Cursor(options, request, request.offset);
   const waitUntilMs = options.clock.monotonicMs() + request.waitMsMax;
   const frames: Frame[] = [];
   let bytes = 0;

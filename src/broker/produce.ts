@@ -1,6 +1,7 @@
 import { InvariantError } from "../base/assert.js";
 import { QuireError, toQuireError } from "../base/errors.js";
 import { type NodeId, offset, type Term } from "../base/ids.js";
+import type { Clock } from "../base/ports.js";
 import type { RecordBatchHeader } from "../base/record-batch.js";
 import { type Committed, EntryKind, type Placed, type Replica } from "../replica/types.js";
 import { checkBatch } from "./check-batch.js";
@@ -9,12 +10,15 @@ import type { Idempotence } from "./idempotence.js";
 import type { InflightBytes } from "./inflight-bytes.js";
 import type { Admission, LeadingProducers, PendingBatch } from "./leading-producers.js";
 import type { PartitionKeeper } from "./partition-keeper.js";
+import type { ReadPace } from "./read-pace.js";
 import type { ProduceRequest, ProduceResult } from "./types.js";
 
 export interface ProduceOptions {
   readonly keeper: PartitionKeeper;
   readonly deadlines: Deadlines;
   readonly inflight: InflightBytes;
+  readonly clock: Clock;
+  readonly pace: ReadPace;
   readonly idempotence: Idempotence;
   readonly recordBytesMax: number;
   readonly batchBytesMax: number;
@@ -135,8 +139,11 @@ class PendingProduce implements Expiring {
   propose({ replica, batch, producers }: Admitted): void {
     const proposal = { kind: EntryKind.records, batch, body: this.#request.batch.body };
     const begun = producers?.begin(batch);
+    const { clock, pace } = this.#options;
+    const admittedMs = clock.monotonicMs();
     const settle = (outcome: Committed | Error): void => {
       if (begun !== undefined) producers?.settled(begun, outcome);
+      if (!(outcome instanceof Error)) pace.committed(this.#request.batch.body.length, clock.monotonicMs() - admittedMs);
       this.#settle(outcome);
     };
     const { acks } = this.#request;

@@ -1,11 +1,15 @@
 import { assert } from "../base/assert.js";
 import type { Offset } from "../base/ids.js";
 import type { TopicPartition } from "../cluster/view.js";
-import { Cursor } from "./cursor.js";
+import { Cursor, type CursorOptions } from "./cursor.js";
 import { fetchResult } from "./fetch.js";
 import type { PartitionKeeper } from "./partition-keeper.js";
 import type { PartitionWatch } from "./partition-watch.js";
 import type { FetchResult, PartitionReader } from "./types.js";
+
+export interface ReaderOptions extends CursorOptions {
+  readonly watch: PartitionWatch;
+}
 
 /** Reads a partition forwards for a subscription. While it is caught up it costs one registration and nothing else. */
 export class LocalReader implements PartitionReader {
@@ -19,10 +23,10 @@ export class LocalReader implements PartitionReader {
   #closed = false;
 
   /** @throws QuireError when this broker cannot read the partition at `start` */
-  constructor(keeper: PartitionKeeper, watch: PartitionWatch, at: TopicPartition, start: Offset) {
-    this.#keeper = keeper;
-    this.#watch = watch;
-    this.#cursor = new Cursor(keeper, at, start);
+  constructor(options: ReaderOptions, at: TopicPartition, start: Offset) {
+    this.#keeper = options.keeper;
+    this.#watch = options.watch;
+    this.#cursor = new Cursor(options, at, start);
     this.#highWatermark = this.#cursor.check().highWatermark;
   }
 

@@ -10,8 +10,12 @@ export interface OpenFile {
   write(chunks: readonly Buffer[], position: number, done: (error: Error | null, bytesWritten: number) => void): void;
   /** fdatasync: what was written, and the length, last from here on. */
   sync(done: (error: Error | null) => void): void;
-  /** Reads up to `into.length` bytes; fewer at the end of the file. */
-  read(into: Buffer, position: number, done: (error: Error | null, bytesRead: number) => void): void;
+  /**
+   * Reads up to `into.length` bytes; fewer at the end of the file, or as the system likes; `readFully` repeats.
+   *
+   * @param isOld nobody else is expected to read these bytes soon: they need not stay in the system's page cache
+   */
+  read(into: Buffer, position: number, done: (error: Error | null, bytesRead: number) => void, isOld?: boolean): void;
   /** Cuts the file to `bytes`, synced before it resolves. */
   truncate(bytes: number): Promise<void>;
   close(): Promise<void>;
@@ -83,14 +87,16 @@ function chunksAfter(chunks: readonly Buffer[], bytes: number): readonly Buffer[
 }
 
 /** Reads until `into` is full or the file ends; resolves with what was read. */
-export function readFully(file: OpenFile, into: Buffer, position: number): Promise<Buffer> {
+export function readFully(file: OpenFile, into: Buffer, position: number, isOld = false): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const from = (at: number): void =>
-      file.read(into.subarray(at), position + at, (error, read) => {
+    const from = (at: number): void => {
+      const done = (error: Error | null, read: number): void => {
         if (error !== null) reject(error);
         else if (read === 0 || at + read === into.length) resolve(into.subarray(0, at + read));
         else from(at + read);
-      });
+      };
+      file.read(into.subarray(at), position + at, done, isOld);
+    };
     from(0);
   });
 }

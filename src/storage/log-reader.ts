@@ -102,7 +102,9 @@ export class LogReader {
   }
 
   #readSegment(segment: Segment, wanted: Wanted): Promise<Frame[]> {
-    const { folder, openSegments } = this.#options;
+    const { folder, openSegments, state } = this.#options;
+    // What is behind, in a segment that is complete, is mostly read once, by who begins there or catches up.
+    const isOld = segment !== state.head;
     return openSegments.use(folder, segment, async (file, index) => {
       const place = index.atOrBeforeIndex(wanted.from);
       let position = place.position;
@@ -111,7 +113,7 @@ export class LogReader {
       let bytesLeft = wanted.bytesMax;
       let chunkBytes = Math.min(CHUNK_BYTES_MAX, SLACK_BYTES + bytesLeft, segment.bytes - position);
       while (expected <= wanted.through) {
-        const chunk = await readFully(file, Buffer.allocUnsafeSlow(Math.min(chunkBytes, segment.bytes - position)), position);
+        const chunk = await readFully(file, Buffer.allocUnsafeSlow(Math.min(chunkBytes, segment.bytes - position)), position, isOld);
         const part = framesIn(chunk, { ...wanted, expected, bytesMax: bytesLeft, atLeastOne: wanted.atLeastOne && found.length === 0 });
         if (part.problem !== undefined && found.length + part.frames.length === 0) throw corrupt(segment, position + part.bytes, part.problem);
         found.push(...part.frames);

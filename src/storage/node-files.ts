@@ -1,6 +1,8 @@
 import fs from "node:fs";
 import fsp from "node:fs/promises";
-import { BLOCK_BYTES, DirectWriter } from "./direct-write.js";
+import { BLOCK_BYTES } from "./direct-file.js";
+import { DirectReader } from "./direct-read.js";
+import { DirectWriter } from "./direct-write.js";
 import { type Files, firstBytesOf, type OpenFile, type OpenMode, totalBytes } from "./files.js";
 
 const FLAGS: Record<OpenMode, string> = { read: "r", write: "r+", create: "wx+", replace: "w+" };
@@ -14,27 +16,31 @@ const settled = (run: (done: (error: Error | null) => void) => void): Promise<vo
 /** A file descriptor with `fs` callbacks: `fs/promises` costs a handle object and a promise per call. */
 class NodeFile implements OpenFile {
   readonly #descriptor: number;
-  readonly #direct: DirectWriter;
+  readonly #writer: DirectWriter;
+  readonly #reader: DirectReader;
   #isClosed = false;
 
   constructor(descriptor: number) {
     this.#descriptor = descriptor;
-    this.#direct = new DirectWriter(descriptor);
+    this.#writer = new DirectWriter(descriptor);
+    this.#reader = new DirectReader(descriptor);
   }
 
   write(chunks: readonly Buffer[], position: number, done: (error: Error | null, bytesWritten: number) => void): void {
-    if (!this.#direct.isFor(totalBytes(chunks))) return this.#throughCache(chunks, position, done);
+    if (!this.#writer.isFor(totalBytes(chunks))) return this.#throughCache(chunks, position, done);
     const toBlock = position % BLOCK_BYTES === 0 ? 0 : BLOCK_BYTES - (position % BLOCK_BYTES);
     if (toBlock > 0) return this.#throughCache(firstBytesOf(chunks, toBlock), position, done);
-    return this.#direct.write(chunks, position, done, () => this.#throughCache(chunks, position, done));
+    return this.#writer.write(chunks, position, done, () => this.#throughCache(chunks, position, done));
   }
 
   sync(done: (error: Error | null) => void): void {
     fs.fdatasync(this.#descriptor, done);
   }
 
-  read(into: Buffer, position: number, done: (error: Error | null, bytesRead: number) => void): void {
-    fs.read(this.#descriptor, into, 0, into.length, position, (error, read) => done(error, read));
+  read(into: Buffer, position: number, done: (error: Error | null, bytesRead: number) => void, isOld?: boolean): void {
+    const throughCache = (): void => fs.read(this.#descriptor, into, 0, into.length, position, (error, read) => done(error, read));
+    if (isOld === true && this.#reader.isFor(into.length)) this.#reader.read(into, position, done, throughCache);
+    else throughCache();
   }
 
   async truncate(bytes: number): Promise<void> {
@@ -46,7 +52,8 @@ class NodeFile implements OpenFile {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#direct.close();
+    this.#writer.close();
+    this.#reader.close();
     await settled((done) => fs.close(this.#descriptor, done));
   }
 

@@ -97,14 +97,16 @@ class PatientFile implements OpenFile {
     this.#clock = clock;
   }
 
-  read(into: Buffer, position: number, done: (error: Error | null, bytesRead: number) => void): void {
-    const attempt = (failures: number): void =>
-      this.#file.read(into, position, (error, bytesRead) => {
+  read(into: Buffer, position: number, done: (error: Error | null, bytesRead: number) => void, isOld?: boolean): void {
+    const attempt = (failures: number): void => {
+      const attempted = (error: Error | null, bytesRead: number): void => {
         if (error === null) return done(null, bytesRead);
         const pauseMs = PAUSES_MS[failures];
         if (pauseMs === undefined || !mayPass(error)) return done(asDamage(error), 0);
         this.#clock.after(pauseMs, () => attempt(failures + 1));
-      });
+      };
+      this.#file.read(into, position, attempted, isOld);
+    };
     attempt(0);
   }
 

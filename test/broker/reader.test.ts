@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { offset } from "../../src/base/ids.js";
 import type { PartitionReader } from "../../src/broker/types.js";
+import { batchOf } from "../support/batches.js";
 import { settle } from "../support/fake-clock.js";
 import { refusal } from "../support/refusals.js";
 import { AT, fixture } from "./fixture.js";
@@ -45,6 +46,30 @@ test("entries without records in between do not stop a reader", async () => {
   assert.equal(await next(reader), undefined);
   replica.add(["b"]);
   assert.deepEqual(await next(reader), [1]);
+});
+
+test("while others write, reads from disk wait for their turn, and reads from memory do not", async () => {
+  const { dataPlane, replica, clock } = fixture();
+  const request = { ...AT, acks: "quorum", timeoutMs: 1_000 } as const;
+  for (let turn = 0; turn < 3; turn++) {
+    dataPlane.produce({ ...request, batch: batchOf(["a"]) }, () => {});
+    await settle();
+    clock.advance(150);
+  }
+  replica.cached = false;
+  const reading = Array.from({ length: 3 }, () => next(dataPlane.reader(AT, offset(0))));
+  await settle();
+  assert.equal(replica.diskReads, 1);
+  replica.cached = true;
+  assert.deepEqual(await next(dataPlane.reader(AT, offset(1))), [1, 2]);
+  assert.equal(replica.diskReads, 1);
+  replica.cached = false;
+  for (let turn = 0; turn < 2; turn++) {
+    clock.advance(100);
+    await settle();
+  }
+  assert.deepEqual(await Promise.all(reading), Array(3).fill([0, 1, 2]));
+  assert.equal(replica.diskReads, 3);
 });
 
 test("a seek during a read from disk wins", async () => {

@@ -1,23 +1,11 @@
 import assert from "node:assert/strict";
-import { constants, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { constants } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import fc from "fast-check";
 import { DIRECT_BYTES_MIN as LARGE } from "../../src/storage/direct-write.js";
-import { type OpenFile, writeFully } from "../../src/storage/files.js";
 import { nodeFiles } from "../../src/storage/node-files.js";
-
-const written = (file: OpenFile, chunks: readonly Buffer[], position: number): Promise<void> =>
-  new Promise((resolve, reject) => writeFully(file, chunks, position, (error) => (error === null ? resolve() : reject(error))));
-
-/** Bytes that tell where they stand. */
-function bytesOf(length: number, seed: number): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
-  for (let at = 0; at < length; at++) bytes[at] = (at * 31 + (at >> 8) * 7 + seed) & 0xff;
-  return bytes;
-}
+import { bytesOf, directDescriptors, opened, temporaryFolder, written } from "../support/direct-files.js";
 
 /** In pieces of these lengths, again and again. */
 function chunksOf(bytes: Buffer, lengths: readonly number[]): Buffer[] {
@@ -28,33 +16,6 @@ function chunksOf(bytes: Buffer, lengths: readonly number[]): Buffer[] {
     at += length;
   }
   return chunks;
-}
-
-/** Open descriptors of the file that go past the page cache. */
-function directDescriptors(path: string): number {
-  const isOf = (descriptor: string): boolean => {
-    try {
-      if (readlinkSync(`/proc/self/fd/${descriptor}`) !== path) return false;
-      const flags = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8"))?.[1] ?? "0";
-      return (Number.parseInt(flags, 8) & constants.O_DIRECT) !== 0;
-    } catch {
-      return false;
-    }
-  };
-  return readdirSync("/proc/self/fd").filter(isOf).length;
-}
-
-async function temporaryFolder(context: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "quire-direct-"));
-  context.after(() => rm(folder, { recursive: true }));
-  return folder;
-}
-
-async function opened(context: TestContext, name: string): Promise<{ path: string; file: OpenFile }> {
-  const path = `${await temporaryFolder(context)}/${name}`;
-  const file = await nodeFiles.open(path, "create");
-  context.after(() => file.close());
-  return { path, file };
 }
 
 test("what is appended in groups of any size is in the file, byte for byte, and the file is as long as that", async (context) => {
@@ -107,12 +68,13 @@ test("large writes go past the page cache where the file system allows it, and n
   if (constants.O_DIRECT === undefined) return context.skip("this system has no O_DIRECT");
   let position = 0;
   // The first opens it, and does not wait for that.
-  for (let turn = 0; turn < 200 && directDescriptors(path) === 0; turn++, position += LARGE) await written(file, [bytesOf(LARGE, turn)], position);
-  const count = directDescriptors(path);
+  for (let turn = 0; turn < 200 && directDescriptors(path, constants.O_WRONLY) === 0; turn++, position += LARGE)
+    await written(file, [bytesOf(LARGE, turn)], position);
+  const count = directDescriptors(path, constants.O_WRONLY);
   await file.close();
   if (count === 0) return context.skip(`the file system of ${tmpdir()} has no O_DIRECT`);
   assert.equal(count, 1);
   // The second descriptor is closed beside the first, which alone is waited for.
-  for (let turn = 0; turn < 200 && directDescriptors(path) > 0; turn++) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.equal(directDescriptors(path), 0);
+  for (let turn = 0; turn < 200 && directDescriptors(path, constants.O_WRONLY) > 0; turn++) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(directDescriptors(path, constants.O_WRONLY), 0);
 });
