@@ -5,7 +5,7 @@ import { EntryKind } from "../consensus/types.js";
 import type { Frame, Log } from "../storage/log.js";
 import type { Snapshot } from "../storage/replica-store.js";
 import { decodeConfiguration } from "./configuration-codec.js";
-import type { ReplicationBudget } from "./replication-budget.js";
+import type { Inflight, ReplicationBudget } from "./replication-budget.js";
 import type { Payload, Peers } from "./types.js";
 
 /** Most bytes of frames in one append; larger only when a single frame is. */
@@ -29,31 +29,37 @@ export interface ReplicatorOptions {
 
 type Replicate = Extract<Effect<Payload>, { kind: "replicate" }>;
 
-/** Bytes on the way to one follower. */
-interface Inflight {
+/** Bytes on the way to one follower, and what they are counted in. */
+interface Sent {
   readonly to: Member;
   bytes: number;
+  inflight: Inflight;
 }
 
 /** Turns the core's wish to bring a follower up to date into messages: from memory in the same turn, else from disk. */
 export class Replicator {
   readonly #options: ReplicatorOptions;
   /** What the budget counts of this replica. */
-  #inflight: Map<ReplicaId, Inflight> | undefined;
+  #sent: Map<ReplicaId, Sent> | undefined;
 
   constructor(options: ReplicatorOptions) {
     this.#options = options;
   }
 
   replicate(effect: Replicate): void {
-    if (effect.through <= effect.previous.index) this.#sendAppend(effect, []);
-    else this.#options.budget.whenRoom(effect.to.nodeId, () => this.#sendEntries(effect));
+    if (effect.through <= effect.previous.index) return this.#sendAppend(effect, []);
+    const { budget, log } = this.#options;
+    const next = indexPlus(effect.previous.index, 1);
+    // Who has nearly caught up waits no longer with those that have not.
+    const isBehind = this.#inflightTo(effect.to) === budget.behind;
+    if (isBehind && next > log.logStart.index && log.readCached(next, next, 1) !== undefined) this.#countIn(effect.to, budget.tail);
+    this.#inflightTo(effect.to).whenRoom(effect.to.nodeId, () => this.#sendEntries(effect));
   }
 
   /** The core heard something: what was answered, or lost, or said in a term that is over, makes room for others. */
   account(): void {
-    if (this.#inflight === undefined) return;
-    for (const { to } of this.#inflight.values()) this.#count(to, this.#options.inflightBytes(to.replicaId));
+    if (this.#sent === undefined) return;
+    for (const { to } of this.#sent.values()) this.#count(to, this.#options.inflightBytes(to.replicaId));
   }
 
   /** As of when there is room, which may be later. */
@@ -70,14 +76,20 @@ export class Replicator {
     const bytesMax = peers.takesRecords(nodeId) ? APPEND_BYTES_MAX : 1;
     const frames = log.readCached(from, effect.through, bytesMax);
     if (frames !== undefined) {
+      this.#countIn(effect.to, budget.tail);
       this.#sendFrames(effect, frames);
+      return;
+    }
+    if (this.#inflightTo(effect.to) !== budget.behind) {
+      this.#countIn(effect.to, budget.behind);
+      budget.behind.whenRoom(nodeId, () => this.#sendEntries(effect));
       return;
     }
     if (!budget.tryBeginRead()) {
       this.#sendNothing(effect);
       return;
     }
-    budget.count(nodeId, APPEND_BYTES_MAX);
+    budget.behind.count(nodeId, APPEND_BYTES_MAX);
     const read = log.read(from, effect.through, bytesMax);
     read
       .finally(() => budget.endRead())
@@ -93,7 +105,7 @@ export class Replicator {
           if (from > log.logStart.index) this.#options.failed(error);
         },
       )
-      .finally(() => budget.count(nodeId, -APPEND_BYTES_MAX));
+      .finally(() => budget.behind.count(nodeId, -APPEND_BYTES_MAX));
   }
 
   sendSnapshot(to: Member, term: Term): void {
@@ -132,21 +144,41 @@ export class Replicator {
     } else this.#options.step({ kind: "replicated", to: to.replicaId, term, bytes });
   }
 
+  #inflightTo(to: Member): Inflight {
+    return this.#sent?.get(to.replicaId)?.inflight ?? this.#options.budget.tail;
+  }
+
+  /** What is on the way to this follower counts there from now on. */
+  #countIn(to: Member, inflight: Inflight): void {
+    const former = this.#inflightTo(to);
+    if (former === inflight) return;
+    const sent = this.#sentTo(to);
+    former.count(to.nodeId, -sent.bytes);
+    sent.inflight = inflight;
+    inflight.count(to.nodeId, sent.bytes);
+  }
+
   #counted(to: Member): number {
-    return this.#inflight?.get(to.replicaId)?.bytes ?? 0;
+    return this.#sent?.get(to.replicaId)?.bytes ?? 0;
   }
 
   #count(to: Member, bytes: number): void {
-    const known = this.#inflight?.get(to.replicaId);
-    const before = known?.bytes ?? 0;
+    const before = this.#counted(to);
     if (bytes === before) return;
     // Changed in place, and kept at 0: this happens twice for every entry.
-    if (known !== undefined) known.bytes = bytes;
-    else {
-      this.#inflight ??= new Map();
-      this.#inflight.set(to.replicaId, { to, bytes });
+    const sent = this.#sentTo(to);
+    sent.bytes = bytes;
+    sent.inflight.count(to.nodeId, bytes - before);
+  }
+
+  #sentTo(to: Member): Sent {
+    this.#sent ??= new Map();
+    let sent = this.#sent.get(to.replicaId);
+    if (sent === undefined) {
+      sent = { to, bytes: 0, inflight: this.#options.budget.tail };
+      this.#sent.set(to.replicaId, sent);
     }
-    this.#options.budget.count(to.nodeId, bytes - before);
+    return sent;
   }
 }
 

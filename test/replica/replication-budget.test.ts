@@ -2,27 +2,27 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { nodeId } from "../../src/base/ids.js";
-import { ReplicationBudget } from "../../src/replica/replication-budget.js";
+import { Inflight, ReplicationBudget } from "../../src/replica/replication-budget.js";
 
 const [near, far] = [nodeId(1), nodeId(2)];
 
 test("who finds no room waits for it in the order of asking, and holds up nobody on the way to another broker", () => {
-  const budget = new ReplicationBudget(100);
+  const inflight = new Inflight(100);
   const sent: string[] = [];
   const send = (name: string, bytes: number) => (): void => {
     sent.push(name);
-    budget.count(near, bytes);
+    inflight.count(near, bytes);
   };
-  budget.whenRoom(near, send("a", 90));
-  budget.whenRoom(near, send("b", 90));
-  for (const name of ["c", "d", "e"]) budget.whenRoom(near, send(name, 60));
-  budget.whenRoom(far, () => sent.push("elsewhere"));
+  inflight.whenRoom(near, send("a", 90));
+  inflight.whenRoom(near, send("b", 90));
+  for (const name of ["c", "d", "e"]) inflight.whenRoom(near, send(name, 60));
+  inflight.whenRoom(far, () => sent.push("elsewhere"));
   assert.deepEqual(sent, ["a", "b", "elsewhere"], "the last one may go beyond the limit");
-  budget.count(near, -80);
+  inflight.count(near, -80);
   assert.deepEqual(sent.slice(3), []);
-  budget.count(near, -80);
+  inflight.count(near, -80);
   assert.deepEqual(sent.slice(3), ["c", "d"]);
-  budget.count(near, -140);
+  inflight.count(near, -140);
   assert.deepEqual(sent.slice(3), ["c", "d", "e"]);
 });
 
@@ -30,7 +30,7 @@ test("whatever is sent and answered, nobody waits while there is room, each is s
   const step = fc.oneof(fc.record({ ask: fc.integer({ min: 0, max: 150 }) }), fc.record({ answer: fc.nat(20) }));
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const budget = new ReplicationBudget(100);
+      const inflight = new Inflight(100);
       const [underWay, served]: [number[], number[]] = [[], []];
       let asked = 0;
       const total = (): number => underWay.reduce((sum, bytes) => sum + bytes, 0);
@@ -44,15 +44,15 @@ test("whatever is sent and answered, nobody waits while there is room, each is s
       for (const next of steps) {
         if ("ask" in next) {
           const turn = asked++;
-          budget.whenRoom(near, () => {
+          inflight.whenRoom(near, () => {
             served.push(turn);
             underWay.push(next.ask);
-            budget.count(near, next.ask);
+            inflight.count(near, next.ask);
           });
-        } else if (underWay.length > 0) budget.count(near, -(underWay.splice(next.answer % underWay.length, 1)[0] ?? 0));
+        } else if (underWay.length > 0) inflight.count(near, -(underWay.splice(next.answer % underWay.length, 1)[0] ?? 0));
         check();
       }
-      while (underWay.length > 0) budget.count(near, -(underWay.pop() ?? 0));
+      while (underWay.length > 0) inflight.count(near, -(underWay.pop() ?? 0));
       assert.equal(served.length, asked);
     }),
   );
@@ -63,4 +63,16 @@ test("reads have sixteen turns, and one given back is another's", () => {
   assert.deepEqual(Array.from({ length: 17 }, () => budget.tryBeginRead()).filter((isTurn) => isTurn).length, 16);
   budget.endRead();
   assert.deepEqual([budget.tryBeginRead(), budget.tryBeginRead()], [true, false]);
+});
+
+test("what goes to those that are behind, and to those that keep up, is bounded by itself", () => {
+  const budget = new ReplicationBudget(100);
+  const sent: string[] = [];
+  budget.behind.count(near, 25);
+  budget.behind.whenRoom(near, () => sent.push("behind"));
+  budget.tail.whenRoom(near, () => sent.push("tail"));
+  assert.deepEqual(sent, ["tail"]);
+  budget.tail.count(near, 100);
+  budget.behind.count(near, -1);
+  assert.deepEqual(sent, ["tail", "behind"]);
 });

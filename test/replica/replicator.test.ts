@@ -33,6 +33,7 @@ class Fixture {
   hasRoom = true;
   takesRecords = true;
   read: Promise<Frame[]> = Promise.resolve([]);
+  cached: Frame[] | undefined;
   snapshot: Snapshot | undefined;
   /** As the core has it. */
   inflightBytes = 0;
@@ -68,7 +69,7 @@ class Fixture {
       },
       readCached: (from) => {
         if (from <= fixture.logStart.index) throw new QuireError("OFFSET_OUT_OF_RANGE", "dropped");
-        return undefined;
+        return fixture.cached;
       },
       read: () => fixture.read,
     };
@@ -159,7 +160,7 @@ test("what cannot be read stops the replica only while it is part of the log", a
 });
 
 test("only so many logs are read at a time for followers that are behind; a read that ends, well or not, gives its turn to another", async () => {
-  const fixture = new Fixture();
+  const fixture = new Fixture(new ReplicationBudget(16 * 1024 * 1024));
   const waiting: { resolve: (read: Frame[]) => void; reject: (error: Error) => void }[] = [];
   for (let reads = 1; reads <= 16; reads++) {
     fixture.read = new Promise((resolve, reject) => waiting.push({ resolve, reject }));
@@ -181,7 +182,7 @@ test("only so many logs are read at a time for followers that are behind; a read
 });
 
 test("what is on the way to a broker is bounded over all replica sets: others wait in order, until what they wait for is answered", async () => {
-  const budget = new ReplicationBudget(4 * 1024 * 1024);
+  const budget = new ReplicationBudget(16 * 1024 * 1024);
   const [first, second, third] = [new Fixture(budget), new Fixture(budget), new Fixture(budget)];
   first.read = Promise.resolve(frames(4, 7, { bodyBytes: 1024 * 1024 }));
   first.replicator.replicate(replicateFrom(3, 7));
@@ -205,7 +206,7 @@ test("what is on the way to a broker is bounded over all replica sets: others wa
 });
 
 test("a read that is under way counts as what it may bring, and what was sent counts until the core says less", async () => {
-  const budget = new ReplicationBudget(4 * 1024 * 1024);
+  const budget = new ReplicationBudget(16 * 1024 * 1024);
   const [reader, late] = [new Fixture(budget), new Fixture(budget)];
   let finish: (read: Frame[]) => void = () => undefined;
   for (let reads = 1; reads <= 4; reads++) {
@@ -221,4 +222,34 @@ test("a read that is under way counts as what it may bring, and what was sent co
   finish(frames(4, 6, { bodyBytes: 10 }));
   await settle();
   assert.equal(late.sent.length, 1);
+});
+
+test("records that are in memory do not wait behind those that are read for who is behind, and who has caught up is one of the others", async () => {
+  const budget = new ReplicationBudget(4 * 1024 * 1024);
+  const [behind, tail, other] = [new Fixture(budget), new Fixture(budget), new Fixture(budget)];
+  behind.read = Promise.resolve(frames(4, 6, { bodyBytes: 1024 * 1024 }));
+  behind.replicator.replicate(replicateFrom(3, 6));
+  await settle();
+  assert.equal(behind.sent.length, 1);
+  tail.cached = frames(4, 6, { bodyBytes: 10 });
+  tail.replicator.replicate(replicateFrom(3, 6));
+  other.read = Promise.resolve(frames(4, 6, { bodyBytes: 10 }));
+  other.replicator.replicate(replicateFrom(3, 6));
+  await settle();
+  assert.deepEqual([tail.sent.length, other.sent.length], [1, 0]);
+  // What comes next is in memory: all that is on its way counts with the others from then on.
+  behind.inflightBytes = 512 * 1024;
+  behind.replicator.account();
+  await settle();
+  assert.equal(other.sent.length, 1, "there is room for who is behind");
+  budget.behind.count(to.nodeId, 512 * 1024 - 40);
+  behind.cached = frames(7, 7, { bodyBytes: 10 });
+  behind.replicator.replicate(replicateFrom(6, 7));
+  assert.equal(behind.sent.length, 2);
+  budget.behind.count(to.nodeId, 512 * 1024);
+  let wasServed = false;
+  budget.behind.whenRoom(to.nodeId, () => {
+    wasServed = true;
+  });
+  assert.ok(wasServed, "nothing of it is left among those that are behind");
 });
