@@ -1,5 +1,5 @@
 /** Measures the rows of the matrix, floor and brokers in turn, and writes what came out, row by row, so that an interrupted run keeps what it has. */
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,10 +23,24 @@ const say = (text: string): void => {
   process.stderr.write(`${text}\n`);
 };
 
+let running: ChildProcess | undefined;
+let isInterrupted = false;
+/** Ctrl-C reaches the program that runs by itself, which ends its brokers and removes their folders; who ends this process alone (SIGTERM) means both. */
+process.on("SIGINT", () => {
+  isInterrupted = true;
+});
+process.on("SIGTERM", () => {
+  isInterrupted = true;
+  running?.kill("SIGTERM");
+});
+
 /** A program of ours that prints one JSON object. That records failed is in the result, not only in the exit code. */
 async function ask<T>(words: readonly string[]): Promise<T> {
+  if (isInterrupted) throw new Error("interrupted");
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, [...words], { maxBuffer: OUTPUT_BYTES_MAX });
+    const asked = promisify(execFile)(process.execPath, [...words], { maxBuffer: OUTPUT_BYTES_MAX });
+    running = asked.child;
+    const { stdout } = await asked;
     return JSON.parse(stdout) as T;
   } catch (thrown) {
     const stdout = thrown instanceof Error && "stdout" in thrown ? String(thrown.stdout) : "";
@@ -92,6 +106,7 @@ for (const row of wanted) {
   } catch (thrown) {
     // The others are measured nevertheless.
     process.exitCode = 1;
+    if (isInterrupted) break;
     say(`${row.name} failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
   }
 }

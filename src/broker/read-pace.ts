@@ -6,7 +6,7 @@ import type { Clock, Timer } from "../base/ports.js";
 /** What happened in one such time decides about the next. */
 const PERIOD_MS = 100;
 /** A batch is late that took so long from its admission until it was committed, and so many times what the quickest of late took. */
-const LATE_MS = 20;
+const LATE_MS = 12;
 const LATE_TIMES = 4;
 /** The quickest counts for less with each period: after 10 seconds something 2.7 times as slow may be the quickest. */
 const FORGETTING = 1.01;

@@ -35,6 +35,7 @@ export const benchConsume = (args: ConsumeArgs): Promise<void> =>
       consuming: consumeJobs(args.consumers, args.partitions, "earliest", target),
     }),
     run: async (stage, { bytes, filling, producing, consuming }): Promise<Found> => {
+      stage.checkRoom(bytes, args.replicas);
       await stage.createTopic(topicOptionsOf(args));
       const filled = await fill(stage, filling, bytes);
       const ends = await stage.ends();

@@ -84,6 +84,11 @@ export class Load {
     for (const worker of this.#waiting.splice(0)) worker.begin();
   }
 
+  /** Whether anybody sends or reads. */
+  get isAtWork(): boolean {
+    return this.#workers.length > 0;
+  }
+
   /** Records so far, as far as they were told; and latencies since the mark. */
   now(kind: Kind): { readonly records: number; readonly bytes: number; readonly latency: LatencySummary | undefined } {
     const reports = this.#of(kind).flatMap(({ last }) => last ?? []);

@@ -17,6 +17,7 @@ export const benchRecovery = (args: RecoveryArgs): Promise<void> =>
     args,
     jobs: (target) => ({ bytes: sizeOf("bytes", args.bytes), filling: produceJobs(args, target) }),
     run: async (stage, { bytes, filling }): Promise<Found> => {
+      stage.checkRoom(bytes, args.replicas);
       await stage.createTopic(topicOptionsOf(args));
       const filled = await fill(stage, filling, bytes);
       const broker = stage.cluster.broker(stage.place.cluster);

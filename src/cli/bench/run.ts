@@ -4,12 +4,15 @@ import { systemClock } from "../../base/system-ports.js";
 import { ExitCode } from "../exit-codes.js";
 import { showShare } from "../progress.js";
 import { interruption } from "../signals.js";
+import { inMegabytes } from "./free-room.js";
 import type { Load, Phase, Totals } from "./load.js";
 import { type BenchResult, type NamedPhase, show } from "./result.js";
 import { Stage } from "./stage.js";
 import type { Place, Target } from "./workload.js";
 
 const POLL_MS = 100;
+/** A load that achieves nothing for so long will not achieve more: its cluster is down, or full. */
+const STALLED_MS_MAX = 60_000;
 /** Twice as long as between two reports of a worker. */
 const SHOW_EVERY_MS = 500;
 
@@ -56,12 +59,13 @@ interface Watch {
   readonly share?: () => number;
 }
 
-/** Waits, showing what the load does. */
+/** Waits, showing what the load does. @throws QuireError NOT_READY when it does nothing any more */
 export async function watch(stage: Stage, load: Load, { what, ms, share }: Watch): Promise<void> {
   const beginMs = systemClock.monotonicMs();
   const done = (): number => share?.() ?? (systemClock.monotonicMs() - beginMs) / ms;
   const progress = showShare({ what });
   let before = { atMs: beginMs, produce: load.now("produce").records, consume: load.now("consume").records };
+  let movedMs = beginMs;
   try {
     for (;;) {
       const leftMs = beginMs + ms - systemClock.monotonicMs();
@@ -74,11 +78,21 @@ export async function watch(stage: Stage, load: Load, { what, ms, share }: Watch
         Math.round(((now[kind] - before[kind]) / Math.max(1, now.atMs - before.atMs)) * 1e3).toLocaleString("en");
       const latency = (produce.latency ?? consume.latency)?.p99.toFixed(1) ?? "–";
       progress.update(done(), `${perSecond("produce")} acknowledged/s  ${perSecond("consume")} consumed/s  p99 ${latency} ms`);
+      if (produce.records + consume.records > before.produce + before.consume) movedMs = now.atMs;
+      else if (load.isAtWork && now.atMs - movedMs > STALLED_MS_MAX) throw stalled(what, stage);
       before = now;
     }
   } finally {
     progress.stop();
   }
+}
+
+function stalled(what: string, { freeBytes }: Stage): QuireError {
+  const room = freeBytes === undefined ? "" : `; the disk of its brokers has ${inMegabytes(freeBytes)} free`;
+  return new QuireError(
+    "NOT_READY",
+    `${what}: no record was acknowledged or read for ${STALLED_MS_MAX / 1e3} s${room}; \`quire cluster status\` says how the cluster is`,
+  );
 }
 
 /** Measures a stretch of a load that runs. */

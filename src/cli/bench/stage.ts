@@ -1,7 +1,7 @@
 /** Where a benchmark runs: a cluster, its own or one that is there, a topic, and probes in every process it starts. */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { assert } from "../../base/assert.js";
 import { QuireError } from "../../base/errors.js";
 import { systemClock, systemRandom } from "../../base/system-ports.js";
@@ -11,6 +11,7 @@ import { untilWhole } from "../local/until-whole.js";
 import { tell } from "../output.js";
 import { brokersOf } from "../session.js";
 import { type Conditions, conditions, MEMORY_FILE_SYSTEM } from "./conditions.js";
+import { checkRoom, freeBytesOf } from "./free-room.js";
 import type { Load } from "./load.js";
 import { Probes } from "./probes.js";
 import type { Place, Target } from "./workload.js";
@@ -19,6 +20,8 @@ const WHOLE_MS_MAX = 120_000;
 /** Thousands of partitions take their time. */
 const ADMIN_TIMEOUT_MS = 120_000;
 const CLOSE_MS_MAX = 2_000;
+/** As the cluster has it for a topic that does not say (`topics.replicas`). */
+const DEFAULT_REPLICAS = 3;
 
 export class Stage implements AsyncDisposable {
   readonly place: Place;
@@ -83,6 +86,17 @@ export class Stage implements AsyncDisposable {
 
   get ownsCluster(): boolean {
     return this.#cluster !== undefined;
+  }
+
+  /** Of the disk of its own brokers. */
+  get freeBytes(): number | undefined {
+    return this.#folder === undefined ? undefined : freeBytesOf(this.#folder);
+  }
+
+  /** @throws QuireError DISK_FULL when its own brokers have no room for so many bytes of records */
+  checkRoom(bytes: number, replicas = DEFAULT_REPLICAS): void {
+    if (this.#folder === undefined) return;
+    checkRoom({ bytes, copies: Math.min(replicas, this.place.cluster), freeBytes: freeBytesOf(this.#folder), folder: dirname(this.#folder) });
   }
 
   /** Of one of its own brokers. */
