@@ -4,7 +4,7 @@ import type { Replica } from "../replica/types.js";
 
 /**
  * Leaders stop admitting during a transfer, so a replica that lacks much would hold up producers while it catches up: more entries than this, or some
- * that must be read from disk. What is in memory is a few megabytes.
+ * that must be read from disk. What is in memory is at most `cache.bytesMax`.
  */
 const LAG_ENTRIES_MAX = 1_000;
 

@@ -1,13 +1,14 @@
+import { Fifo } from "../base/fifo.js";
 import type { NodeId } from "../base/ids.js";
 
 /** Reads from disk for followers that are behind, a megabyte each. */
 const READS_MAX = 16;
-/** To those that are behind, so much of what may be on the way to those that keep up. */
-const BEHIND_SHARE = 1 / 4;
 
 interface Way {
   bytes: number;
-  readonly waiting: (() => void)[];
+  readonly waiting: Fifo<() => void>;
+  /** Those who waited are being served: what they count meanwhile serves nobody else, or a thousand of them would stand on one stack. */
+  isServing: boolean;
 }
 
 /** Bytes on the way to other brokers and not known to be on their disks: they keep them in memory until then, and so much of each broker that leads. */
@@ -15,7 +16,7 @@ export class Inflight {
   readonly #bytesMax: number;
   readonly #ways = new Map<NodeId, Way>();
 
-  /** @param bytesMax on the way to one broker; exceeded by less than one send */
+  /** @param bytesMax on the way to one broker; exceeded by one send, or by what a follower has on its way when it comes to count here */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
@@ -31,11 +32,17 @@ export class Inflight {
   count(to: NodeId, bytes: number): void {
     let way = this.#ways.get(to);
     if (way === undefined) {
-      way = { bytes: 0, waiting: [] };
+      way = { bytes: 0, waiting: new Fifo(), isServing: false };
       this.#ways.set(to, way);
     }
     way.bytes += bytes;
-    while (way.waiting.length > 0 && this.#hasRoom(way)) way.waiting.shift()?.();
+    if (way.isServing) return;
+    way.isServing = true;
+    try {
+      while (way.waiting.size > 0 && this.#hasRoom(way)) way.waiting.shift()?.();
+    } finally {
+      way.isServing = false;
+    }
   }
 
   #hasRoom({ bytes }: Way): boolean {
@@ -45,7 +52,8 @@ export class Inflight {
 
 /**
  * What bringing followers up to date may cost this broker, and them, in memory: over all replica sets, however many they have in common. Those that are
- * behind have a budget of their own: the others' records, which producers wait for, do not stand behind theirs.
+ * behind have a budget of their own: the others' records, which producers wait for, do not stand behind theirs. It is as large: where thousands of partitions
+ * share the cache of recent batches, followers that keep up are read for from disk too.
  */
 export class ReplicationBudget {
   /** To followers that get what is in memory here. */
@@ -56,7 +64,7 @@ export class ReplicationBudget {
 
   constructor(bytesMax: number) {
     this.tail = new Inflight(bytesMax);
-    this.behind = new Inflight(bytesMax * BEHIND_SHARE);
+    this.behind = new Inflight(bytesMax);
   }
 
   /** False when there is no turn, and whoever asks comes again with a later tick; else the caller gives it back by `endRead`. */

@@ -49,6 +49,7 @@ export class DirectDescriptor {
   /** Opened when it is first asked for, which does not wait for it. `none`: not to be had here. */
   #descriptor: number | "unopened" | "opening" | "none" = fs.constants.O_DIRECT === undefined ? "none" : "unopened";
   #isClosed = false;
+  #isRefused = false;
 
   /**
    * @param file its first descriptor
@@ -61,19 +62,19 @@ export class DirectDescriptor {
 
   get(): number | undefined {
     if (this.#descriptor === "unopened") this.#open();
-    return typeof this.#descriptor === "number" ? this.#descriptor : undefined;
+    return typeof this.#descriptor === "number" && !this.#isRefused ? this.#descriptor : undefined;
   }
 
-  /** There is none from now on: the file system refuses what is asked of it. */
+  /** There is none from now on: the file system refuses what is asked of it. Others may be using it at the moment, so it stays open until `close`. */
   giveUp(): void {
-    if (typeof this.#descriptor === "number") fs.close(this.#descriptor, () => {});
-    if (this.#descriptor !== "opening") this.#descriptor = "none";
+    this.#isRefused = true;
   }
 
   /** With the file, while nothing is under way. */
   close(): void {
     this.#isClosed = true;
-    this.giveUp();
+    if (typeof this.#descriptor === "number") fs.close(this.#descriptor, () => {});
+    if (this.#descriptor !== "opening") this.#descriptor = "none";
   }
 
   /** By descriptor: another file may have the path by now. */
@@ -81,7 +82,7 @@ export class DirectDescriptor {
     this.#descriptor = "opening";
     fs.open(`/proc/self/fd/${this.#file}`, this.#access | fs.constants.O_DIRECT, (error, descriptor) => {
       this.#descriptor = error === null ? descriptor : "none";
-      if (this.#isClosed) this.giveUp();
+      if (this.#isClosed) this.close();
     });
   }
 }

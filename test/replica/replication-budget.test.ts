@@ -68,11 +68,25 @@ test("reads have sixteen turns, and one given back is another's", () => {
 test("what goes to those that are behind, and to those that keep up, is bounded by itself", () => {
   const budget = new ReplicationBudget(100);
   const sent: string[] = [];
-  budget.behind.count(near, 25);
+  budget.behind.count(near, 100);
   budget.behind.whenRoom(near, () => sent.push("behind"));
   budget.tail.whenRoom(near, () => sent.push("tail"));
   assert.deepEqual(sent, ["tail"]);
   budget.tail.count(near, 100);
   budget.behind.count(near, -1);
   assert.deepEqual(sent, ["tail", "behind"]);
+});
+
+test("however many wait, each is served on a stack of its own", () => {
+  const inflight = new Inflight(100);
+  let served = 0;
+  inflight.count(near, 100);
+  for (let waiting = 0; waiting < 100_000; waiting++) {
+    inflight.whenRoom(near, () => {
+      served += 1;
+      inflight.count(near, 0);
+    });
+  }
+  inflight.count(near, -1);
+  assert.equal(served, 100_000);
 });
