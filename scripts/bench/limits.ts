@@ -11,13 +11,13 @@ broker's heap, every 5 s each; it was 1.6 times a second, and p99 32 to 84 ms, w
 fast producers waited to be full. Where a broker's time went before that (\`perf record\`, 73,000 records/s): 20 % receiving and what it leads to, 18 %
 JavaScript and Node otherwise, 13 % garbage collection, 11 % waking and changing threads, 10 % fdatasync, 10 % compiling, 6 % writing, 5 % sending, 3 % checksums.
 Tried without gain: a lower priority for V8's threads, a cache of 3 MB, collecting new objects whenever 24 MB of buffers were made.`,
-  "consume-cold": `Both cores are used up: the three brokers, producer and consumer take what there is, and a consumer that reads as fast as it can takes it from
-the produce path. Brokers do not hold back reads from disk while records wait to be written; a budget for them, as there is for replicas that catch up, would trade one
-figure for the other: it reads 50 MB/s more than it must.`,
-  "failover-100": `Memory alone, and only in the broker that was killed and came back: it catches up from two leaders at once, and of some 200 MB of buffers at its
-peaks 3 to 8 hold entries that its logs wait for or keep. The rest is probably garbage that grew old while it waited for the disk, which V8 looks for late, and on full
-cores slowly. With half as much on its way to each follower (\`replication.inflightBytesMax\`) the peak is 301 MB, and end to
-end 12 % less comes through at full speed; collecting new objects whenever 24 MB of buffers were made, or two arenas of malloc in the place of sixteen, changed nothing.`,
+  "consume-cold": `Both cores are used up: what is read is taken from the produce path. Reads from disk find the pace at which batches are not late (\`broker/read-pace.ts\`): as fast as
+they could they read 247 MB/s and kept producers waiting for seconds, 19 times as long as before.`,
+  "failover-100": `Memory alone, and only in the broker that was killed and came back: while it catches up from two leaders at once, its buffers grow and shrink by 100 MB within a quarter of a
+second (sampled), and 3 to 8 MB of them hold entries that its logs wait for or keep. V8 looks for those that grew old late, and on full cores slowly, and malloc keeps 70 to 90 MB of
+what was freed. The rate is half of what comes through with 100 partitions: with 38,357 records/s, as measured before, it is 298 MB (297 to 315). Half as much on its way to each follower, or
+an eighth for replicas that are read for from disk, buffers freed by the thread that finds them, larger ones mapped by themselves (\`MALLOC_MMAP_THRESHOLD_\`), two arenas in the place of
+sixteen, collecting new objects whenever 24 MB of buffers were made: none of them changes that by more than runs differ.`,
   spread: `5,000 records/s on 1,000 partitions are 15,000 appends and 15,000 answers a second, each an entry of a log of its own: nothing gathers them but the journal's
 groups and the messages between brokers. Brokers take half of a core each, some 100 µs for an append, and the cores are full, so that whatever comes besides makes a queue: while V8 looks
 through a broker's whole heap (150 ms of processor time, every 15 s each), or while many logs are brought from the journal to their files at once, p99 is 100 ms, and

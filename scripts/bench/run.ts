@@ -25,7 +25,7 @@ const say = (text: string): void => {
 
 let running: ChildProcess | undefined;
 let isInterrupted = false;
-/** Ctrl-C reaches the program that runs by itself, which ends its brokers and removes their folders; who ends this process alone (SIGTERM) means both. */
+/** Ctrl-C reaches the program that runs by itself, and a benchmark ends its brokers and removes their folders; who ends this process alone (SIGTERM) means both. */
 process.on("SIGINT", () => {
   isInterrupted = true;
 });

@@ -5,10 +5,22 @@ import { indexPlus, type LogIndex, type Offset } from "../base/ids.js";
 import type { TopicPartition } from "../cluster/view.js";
 import { EntryKind, type Replica } from "../replica/types.js";
 import { earliestOffset, type PartitionKeeper } from "./partition-keeper.js";
-import type { ReadPace } from "./read-pace.js";
+import type { ReadPace, Turn } from "./read-pace.js";
 
 /** Entries passed in one read after which the place of the next record is looked up. */
 const PASSED_MAX = 100;
+
+interface Wanted {
+  readonly bytesMax: number;
+  readonly atLeastOne: boolean;
+  readonly isWanted: () => boolean;
+}
+
+/** The turn that one call of `read` got, and what it has read in it. */
+interface DiskTurn {
+  turn: Turn | undefined;
+  bytes: number;
+}
 
 export interface CursorOptions {
   readonly keeper: PartitionKeeper;
@@ -69,11 +81,20 @@ export class Cursor {
 
   /**
    * Next record batches, at most `bytesMax` with their headers; with `atLeastOne`, one batch even when it is larger. Empty when
-   * nothing (that fits) is there below the high watermark.
+   * nothing (that fits) is there below the high watermark, or it was not wanted any more when it might have been read from disk.
    *
    * @throws QuireError what `check` throws, LOG_CORRUPT
    */
-  async read(bytesMax: number, atLeastOne: boolean): Promise<Frame[]> {
+  async read(bytesMax: number, atLeastOne: boolean, isWanted: () => boolean): Promise<Frame[]> {
+    const disk: DiskTurn = { turn: undefined, bytes: 0 };
+    try {
+      return await this.#read({ bytesMax, atLeastOne, isWanted }, disk);
+    } finally {
+      if (disk.turn !== undefined) this.#pace.done(disk.turn, disk.bytes);
+    }
+  }
+
+  async #read({ bytesMax, atLeastOne, isWanted }: Wanted, disk: DiskTurn): Promise<Frame[]> {
     for (;;) {
       const replica = this.check();
       if (this.#position === replica.highWatermark) return [];
@@ -89,7 +110,15 @@ export class Cursor {
       }
       const through = replica.commitIndex;
       if (from > through) return [];
-      const frames = replica.log.readCached(from, through, bytesMax) ?? (await this.#readDisk(replica, from, through, bytesMax));
+      const cached = replica.log.readCached(from, through, bytesMax);
+      if (cached === undefined && disk.turn === undefined) {
+        disk.turn = await this.#pace.turn(replica, bytesMax, isWanted);
+        if (disk.turn === undefined) return [];
+        // It may have taken seconds: whether this broker still serves, and from which log, is asked again.
+        continue;
+      }
+      const frames = cached ?? (await this.#readDisk(replica, from, through, bytesMax));
+      if (cached === undefined && frames !== undefined) disk.bytes += bytesOf(frames);
       if (frames === undefined || seeks !== this.#seeks) continue;
       const taken = this.#take(frames, replica.highWatermark, bytesMax, atLeastOne);
       if (taken.length > 0 || this.#index === from) return taken;
@@ -106,7 +135,7 @@ export class Cursor {
 
   async #readDisk(replica: Replica, from: LogIndex, through: LogIndex, bytesMax: number): Promise<Frame[] | undefined> {
     try {
-      return await this.#pace.inTurn(bytesMax, () => replica.log.read(from, through, bytesMax), bytesOf);
+      return await replica.log.read(from, through, bytesMax);
     } catch (error) {
       // Retention may drop a segment while it is read; then the position is looked up again, or found out of range.
       if (from <= replica.log.logStart.index) return undefined;

@@ -51,6 +51,7 @@ export class LocalDataPlane implements DataPlane {
   readonly #keeper: PartitionKeeper;
   readonly #watch: PartitionWatch;
   readonly #deadlines: Deadlines;
+  readonly #pace: ReadPace;
   readonly #inflight: InflightBytes;
   readonly #produce: ProduceOptions;
   readonly #fetch: FetchOptions;
@@ -63,10 +64,11 @@ export class LocalDataPlane implements DataPlane {
     this.#keeper = new PartitionKeeper(view, replicaOf);
     this.#watch = new PartitionWatch(view, replicaOf);
     this.#deadlines = new Deadlines(clock);
+    this.#pace = new ReadPace(clock);
     this.#inflight = new InflightBytes(inflightBytesMax, clock);
     this.#idempotence = new Idempotence({ ...producers, wallMs: () => clock.wallMs() });
     this.#expireProducersMs = producers.expireMs;
-    const shared = { keeper: this.#keeper, deadlines: this.#deadlines, watch: this.#watch, clock, pace: new ReadPace(clock) };
+    const shared = { keeper: this.#keeper, deadlines: this.#deadlines, watch: this.#watch, clock, pace: this.#pace };
     const room = { hasRoom, hasRoomAt, isAlive: (broker: NodeId) => view.isAlive(broker) };
     this.#produce = { ...shared, ...room, inflight: this.#inflight, idempotence: this.#idempotence, recordBytesMax, batchBytesMax };
     this.#fetch = { ...shared, waitersMax: fetchWaitersMax, waiters: 0 };
@@ -123,6 +125,7 @@ export class LocalDataPlane implements DataPlane {
   close(): void {
     this.#keeper.close(new QuireError("SHUTTING_DOWN", "this broker is shutting down; its partitions move to other brokers", { retryAfterMs: 100 }));
     this.#watch.close();
+    this.#pace.close();
     this.#progress.close();
     this.#deadlines.close();
   }

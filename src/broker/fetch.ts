@@ -28,7 +28,7 @@ export async function fetch(options: FetchOptions, request: FetchRequest, signal
     throwIfAborted(signal);
     let replica: Replica;
     try {
-      const more = await cursor.read(request.bytesMax - bytes, frames.length === 0);
+      const more = await cursor.read(request.bytesMax - bytes, frames.length === 0, () => !signal.aborted);
       for (const frame of more) bytes += frameBytes(frame);
       frames.push(...more);
       replica = cursor.check();

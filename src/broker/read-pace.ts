@@ -10,18 +10,29 @@ const LATE_MS = 12;
 const LATE_TIMES = 4;
 /** The quickest counts for less with each period: after 10 seconds something 2.7 times as slow may be the quickest. */
 const FORGETTING = 1.01;
+/** A clock that does not see less must not make everything late for ever. */
+const USUAL_MS_MIN = 0.1;
 /** The pace after a period with late batches, and after one without. */
 const SLOWER = 0.75;
 const FASTER = 1.05;
-/** Readers always get so much per second, and so many times what is written meanwhile: who fell behind catches up. */
+/** Readers always get so much per second, or so many times what is written meanwhile, for each of those who read the same: who fell behind catches up. */
 const BYTES_PER_SECOND_MIN = 16 * MIB;
 const WRITTEN_TIMES_MIN = 1.5;
 /** When no batch came for so long nobody needs to be spared; when none was read, who reads next begins slowly. */
 const QUIET_MS = 1_000;
 
-interface Waiting {
+/** Leave to read once. */
+export interface Turn {
+  /** What was thought to be read. */
   readonly bytesMax: number;
-  readonly begin: () => void;
+  /** What is read from. */
+  readonly source: object;
+}
+
+interface Waiting {
+  readonly turn: Turn;
+  readonly isWanted: () => boolean;
+  readonly begin: (turn: Turn | undefined) => void;
 }
 
 /**
@@ -29,7 +40,8 @@ interface Waiting {
  * slowly and becomes faster step by step until batches are late, then slower in proportion, as TCP finds its share of a link (Jacobson 1988; that what is late is
  * measured against the quickest is from Brakmo's and Peterson's Vegas, 1995). What comes from memory is not held back.
  *
- * It looks when it is told something; it has a timer only while somebody waits.
+ * All partitions of a broker have one pace: where one topic is always slow to commit beside one that is quick, reads keep to the least. It looks when it is
+ * told something; it has a timer only while somebody waits.
  */
 export class ReadPace {
   readonly #clock: Clock;
@@ -37,6 +49,10 @@ export class ReadPace {
   /** When the next read may begin. */
   #freeMs: number;
   readonly #waiting = new Fifo<Waiting>();
+  /** How many read, or wait to read, from the same; and the most of them in this period. */
+  readonly #sharers = new Map<object, number>();
+  #sharersMax = 1;
+  #isClosed = false;
   #timer: Timer | undefined;
   /** Of this period: when it began, bytes read and committed, the quickest batch and the slowest. */
   #beganMs: number;
@@ -71,30 +87,48 @@ export class ReadPace {
   }
 
   /**
-   * Reads from disk, when the pace allows: first come, first served.
+   * Resolves when something may be read: first come, first served. What was true before may not be by then. Whoever gets a turn calls `done`.
    *
-   * @param bytesMax what `read` reads at most; what it did not read is not counted
+   * @param source what is to be read from
+   * @param bytesMax what will be read at most
+   * @param isWanted asked when it would be its turn; if not, it resolves with undefined
    */
-  async inTurn<T>(bytesMax: number, read: () => Promise<T>, bytesOf: (result: T) => number): Promise<T> {
+  async turn(source: object, bytesMax: number, isWanted: () => boolean): Promise<Turn | undefined> {
     this.#look();
-    if (this.#waiting.size === 0 && this.#isFree) this.#charge(bytesMax);
-    else {
-      await new Promise<void>((begin) => {
-        this.#waiting.push({ bytesMax, begin });
-        this.#arm();
-      });
+    const sharers = (this.#sharers.get(source) ?? 0) + 1;
+    this.#sharers.set(source, sharers);
+    this.#sharersMax = Math.max(this.#sharersMax, sharers);
+    const turn: Turn = { bytesMax, source };
+    if (this.#isClosed || (this.#waiting.size === 0 && this.#isFree)) {
+      this.#charge(bytesMax);
+      return turn;
     }
-    let bytes = 0;
-    try {
-      const result = await read();
-      bytes = bytesOf(result);
-      return result;
-    } finally {
-      this.#read += bytes;
-      this.#readMs = this.#clock.monotonicMs();
-      this.#freeMs -= this.#costMs(bytesMax - bytes);
+    return await new Promise((begin) => {
+      this.#waiting.push({ turn, isWanted, begin });
       this.#arm();
-    }
+    });
+  }
+
+  /** What was read in a turn, which is over. */
+  done({ bytesMax, source }: Turn, bytes: number): void {
+    this.#leave(source);
+    this.#read += bytes;
+    this.#readMs = this.#clock.monotonicMs();
+    this.#freeMs -= this.#costMs(bytesMax - bytes);
+    this.#arm();
+  }
+
+  /** Nobody waits any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) next.begin(next.turn);
+  }
+
+  #leave(source: object): void {
+    const sharers = (this.#sharers.get(source) ?? 1) - 1;
+    if (sharers > 0) this.#sharers.set(source, sharers);
+    else this.#sharers.delete(source);
   }
 
   get #isFree(): boolean {
@@ -117,8 +151,10 @@ export class ReadPace {
       this.#look();
       for (let next = this.#waiting.at(0); next !== undefined && this.#isFree; next = this.#waiting.at(0)) {
         this.#waiting.shift();
-        this.#charge(next.bytesMax);
-        next.begin();
+        const isWanted = next.isWanted();
+        if (isWanted) this.#charge(next.turn.bytesMax);
+        else this.#leave(next.turn.source);
+        next.begin(isWanted ? next.turn : undefined);
       }
       this.#arm();
     });
@@ -129,7 +165,7 @@ export class ReadPace {
     const nowMs = this.#clock.monotonicMs();
     const tookMs = nowMs - this.#beganMs;
     if (tookMs < PERIOD_MS) return;
-    this.#usualMs = Math.min(this.#quickestMs, this.#usualMs * FORGETTING);
+    this.#usualMs = Math.max(USUAL_MS_MIN, Math.min(this.#quickestMs, this.#usualMs * FORGETTING));
     const before = this.#bytesPerSecond;
     this.#bytesPerSecond = this.#next(nowMs, tookMs / 1_000);
     assert(this.#bytesPerSecond > 0, "some bytes may always be read");
@@ -137,13 +173,14 @@ export class ReadPace {
     this.#beganMs = nowMs;
     this.#read = 0;
     this.#written = 0;
+    this.#sharersMax = Math.max(1, ...this.#sharers.values());
     this.#quickestMs = Number.POSITIVE_INFINITY;
     this.#slowestMs = 0;
   }
 
   #next(nowMs: number, seconds: number): number {
     if (nowMs - this.#committedMs > QUIET_MS) return Number.POSITIVE_INFINITY;
-    const least = Math.max(BYTES_PER_SECOND_MIN, (this.#written / seconds) * WRITTEN_TIMES_MIN);
+    const least = Math.max(BYTES_PER_SECOND_MIN, (this.#written / seconds) * WRITTEN_TIMES_MIN * this.#sharersMax);
     if (nowMs - this.#readMs > QUIET_MS) return least;
     const rate = this.#read / seconds;
     if (this.#slowestMs > Math.max(LATE_MS, this.#usualMs * LATE_TIMES)) return Math.max(least, Math.min(this.#bytesPerSecond, rate) * SLOWER);

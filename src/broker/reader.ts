@@ -44,7 +44,7 @@ export class LocalReader implements PartitionReader {
     this.#stopWatching();
     this.#reading = true;
     try {
-      const frames = await this.#cursor.read(bytesMax, true);
+      const frames = await this.#cursor.read(bytesMax, true, () => !this.#closed);
       if (this.#closed) return undefined;
       const replica = this.#cursor.check();
       this.#highWatermark = replica.highWatermark;

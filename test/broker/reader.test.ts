@@ -72,6 +72,23 @@ test("while others write, reads from disk wait for their turn, and reads from me
   assert.equal(replica.diskReads, 3);
 });
 
+test("who waited for its turn to read from disk learns what has changed meanwhile", async () => {
+  const { dataPlane, replica, clock } = fixture();
+  dataPlane.produce({ ...AT, acks: "quorum", timeoutMs: 1_000, batch: batchOf(["a"]) }, () => {});
+  await settle();
+  clock.advance(150);
+  replica.cached = false;
+  const [first, second] = [dataPlane.reader(AT, offset(0)), dataPlane.reader(AT, offset(0))];
+  const reading = [next(first), next(second)];
+  await settle();
+  assert.deepEqual(await reading[0], [0]);
+  replica.stepDown(null);
+  const refused = refusal("LEADER_UNKNOWN", () => reading[1]);
+  clock.advance(100);
+  await refused;
+  assert.equal(replica.diskReads, 1);
+});
+
 test("a seek during a read from disk wins", async () => {
   const { dataPlane, replica } = fixture();
   for (const value of ["a", "b", "c"]) replica.add([value]);

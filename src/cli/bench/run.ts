@@ -79,7 +79,7 @@ export async function watch(stage: Stage, load: Load, { what, ms, share }: Watch
       const latency = (produce.latency ?? consume.latency)?.p99.toFixed(1) ?? "–";
       progress.update(done(), `${perSecond("produce")} acknowledged/s  ${perSecond("consume")} consumed/s  p99 ${latency} ms`);
       if (produce.records + consume.records > before.produce + before.consume) movedMs = now.atMs;
-      else if (load.isAtWork && now.atMs - movedMs > STALLED_MS_MAX) throw stalled(what, stage);
+      else if (share !== undefined && load.isAtWork && now.atMs - movedMs > STALLED_MS_MAX) throw stalled(what, stage);
       before = now;
     }
   } finally {
@@ -89,10 +89,7 @@ export async function watch(stage: Stage, load: Load, { what, ms, share }: Watch
 
 function stalled(what: string, { freeBytes }: Stage): QuireError {
   const room = freeBytes === undefined ? "" : `; the disk of its brokers has ${inMegabytes(freeBytes)} free`;
-  return new QuireError(
-    "NOT_READY",
-    `${what}: no record was acknowledged or read for ${STALLED_MS_MAX / 1e3} s${room}; \`quire cluster status\` says how the cluster is`,
-  );
+  return new QuireError("NOT_READY", `${what}: no record was acknowledged or read for ${STALLED_MS_MAX / 1e3} s${room}`);
 }
 
 /** Measures a stretch of a load that runs. */
