@@ -18,6 +18,9 @@ second (sampled), and 3 to 8 MB of them hold entries that its logs wait for or k
 what was freed. The rate is half of what comes through with 100 partitions: with 38,357 records/s, as measured before, it is 298 MB (297 to 315). Half as much on its way to each follower, or
 an eighth for replicas that are read for from disk, buffers freed by the thread that finds them, larger ones mapped by themselves (\`MALLOC_MMAP_THRESHOLD_\`), two arenas in the place of
 sixteen, collecting new objects whenever 24 MB of buffers were made: none of them changes that by more than runs differ.`,
+  restart: `After SIGKILL alone: the three runs took 1.96, 3.12 and 5.45 s; of six with 2 GB on the same day five took 2.15 to 2.94 s and one 6.05 s, which was one of the three with brokers of
+before the last changes of journal and caches. What is read then is up to 48 MiB of the journal and what each log holds behind its checkpoint; what makes one run in three or more slow
+was not found.`,
   spread: `5,000 records/s on 1,000 partitions are 15,000 appends and 15,000 answers a second, each an entry of a log of its own: nothing gathers them but the journal's
 groups and the messages between brokers. Brokers take half of a core each, some 100 µs for an append, and the cores are full, so that whatever comes besides makes a queue: while V8 looks
 through a broker's whole heap (150 ms of processor time, every 15 s each), or while many logs are brought from the journal to their files at once, p99 is 100 ms, and
