@@ -1,6 +1,7 @@
 /**
  * Large reads past the page cache, where system and file system have that: of what was written long ago and is read from its beginning to its end. Its
- * pages would push out those of others, and on virtual machines making them costs more than the device takes (`scripts/bench/RESULTS.md`).
+ * pages would push out those of others, and on virtual machines fresh pages are slow: copying out of them was a sixth of all processor time of a cluster that
+ * was read from the start (`perf record`).
  */
 import fs from "node:fs";
 import { BLOCK_BYTES, DirectDescriptor, Stages } from "./direct-file.js";
