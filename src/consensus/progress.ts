@@ -74,9 +74,12 @@ export class Progress {
     this.#empty();
   }
 
-  /** The member's answers of before no longer count: its process, or its disk, may be another one. */
+  /**
+   * The member's answers of before no longer count: its process, or its disk, may be another one. Most likely it still holds what it held, so that is where it is asked,
+   * and where it was being asked when it goes away once more before it has answered: its log is not sent again from the beginning.
+   */
   forget(): void {
-    const next = indexPlus(this.match, 1);
+    const next = this.flow === "replicate" ? indexPlus(this.match, 1) : this.next;
     this.match = logIndex(0);
     this.becomeProbe(next);
   }

@@ -118,3 +118,36 @@ test("a follower that lags is brought up to date by whole terms", () =>
     > n3 append 7/1 "f"
     tick 2
     = n3 follower 9/2 commit 9`));
+
+test("a follower that went away twice without a word between is asked where it was, not sent the log from the beginning", () =>
+  scenario(`
+    nodes 3 batch=1
+    elect 1
+    propose 1 "a" "b" "c"
+    > n1 acknowledge "c"
+    cut 3
+    down 1 3
+    up 1 3
+    down 1 3
+    heal
+    up 1 3
+    > n3 reply 4
+    ! n3 reply 1
+    ! n3 append
+    propose 1 "d"
+    > n3 reply 5`));
+
+test("a follower that lost what it held is not taken for one that holds it, however often it went away", () =>
+  scenario(`
+    nodes 3
+    elect 1
+    propose 1 "a" "b" "c"
+    crash 3
+    down 1 3
+    up 1 3
+    down 1 3
+    restart 3 torn=3
+    up 1 3
+    > n3 reject 4, try 2/1
+    > n3 append 3/1 "b"
+    > n3 reply 4`));

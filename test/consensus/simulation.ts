@@ -40,9 +40,10 @@ export class Simulation {
   #doubts = 0;
   #snapshots = 0;
   #payload = 0;
-  /** The weather of this run: how often each thing happens, and one message lost in so many. */
+  /** The weather of this run: how often each thing happens; one message lost in so many, one hint poor in so many. */
   readonly #actions: readonly (() => void)[];
   readonly #dropOneIn: number;
+  readonly #poorHintOneIn: number;
 
   constructor(options: SimulationOptions) {
     this.#options = options;
@@ -50,6 +51,7 @@ export class Simulation {
     this.random = random;
     this.#universe = random.oneIn(3) ? 5 : 3;
     this.#dropOneIn = 3 + random.below(60);
+    this.#poorHintOneIn = 1 + random.below(5);
     this.#actions = this.#weather();
     const core: CoreOptions = {
       heartbeatTicks: 1,
@@ -219,7 +221,15 @@ export class Simulation {
     if (this.#old.length > 60) this.#old.splice(random.below(60), 1);
     if (random.oneIn(this.#dropOneIn)) return;
     if (random.oneIn(15)) cluster.inFlight.push(envelope);
-    cluster.receive(envelope);
+    cluster.receive(random.oneIn(this.#poorHintOneIn) ? this.#withPoorHint(envelope) : envelope);
+  }
+
+  /** Where a rejection says to try again is only worth trying: it may be far too low, and the leader then sends what is there already. */
+  #withPoorHint({ from, to, message }: Envelope): Envelope {
+    if (message.kind !== "append-reply" || message.rejected === undefined) return { from, to, message };
+    const { previous, hint } = message.rejected;
+    const poor = { index: logIndex(this.random.below(hint.index + 1)), term: hint.term };
+    return { from, to, message: { ...message, rejected: { previous, hint: poor } } };
   }
 
   #disk(node: ModelNode): void {
