@@ -4,7 +4,7 @@ import { type Offset, offset, offsetPlus } from "../base/ids.js";
 import { decodeProducersEntry } from "../base/producers-entry.js";
 import { decodeProgressEntry } from "../base/progress-entry.js";
 import { decodeTrimEntry } from "../base/trim-entry.js";
-import { EntryKind, type StateMachine } from "../replica/types.js";
+import { EntryKind, type ReadDetail, type StateMachine } from "../replica/types.js";
 import type { Frame } from "../storage/log.js";
 import { ProducerTable } from "./producer-table.js";
 import { ProgressTable } from "./progress-table.js";
@@ -23,6 +23,9 @@ export class PartitionState implements StateMachine {
   #logStartOffset = offset(0);
   readonly producers = new ProducerTable();
   readonly progress = new ProgressTable();
+
+  /** Batches are opaque: their headers say all that counts here. */
+  readonly detail: ReadDetail = "outline";
 
   /** Offset the next record gets. */
   get nextOffset(): Offset {

@@ -1,6 +1,6 @@
 import { QuireError } from "../base/errors.js";
 import type { LogIndex } from "../base/ids.js";
-import { EntryKind, type Frame, type StateMachine } from "../replica/types.js";
+import { EntryKind, type Frame, type ReadDetail, type StateMachine } from "../replica/types.js";
 import { decodeCommand } from "./commands.js";
 import type { FoundingRecord } from "./membership.js";
 import { type CommandResult, type MetadataChange, MetadataState } from "./metadata-state.js";
@@ -15,6 +15,7 @@ export interface Expectation {
 
 /** The cluster metadata as a replica's state machine: applies commands, and keeps the outcome for whoever proposed one here. */
 export class MetadataMachine implements StateMachine {
+  readonly detail: ReadDetail = "whole";
   readonly state: MetadataState;
   readonly #watchers = new Set<(change: MetadataChange) => void>();
   readonly #expected = new Map<LogIndex, Expectation>();

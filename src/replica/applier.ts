@@ -1,21 +1,25 @@
 import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import { indexPlus, type LogIndex, type Offset, offset, type Term } from "../base/ids.js";
-import { MIB } from "../base/limits.js";
+import { KIB, MIB } from "../base/limits.js";
 import { type Configuration, EntryKind } from "../consensus/types.js";
 import type { Frame, Log } from "../storage/log.js";
 import { decodeConfiguration } from "./configuration-codec.js";
+import type { Turns } from "./turns.js";
 import type { StateMachine } from "./types.js";
 
-/** Frames read from disk at a time while catching up. */
-const READ_BYTES = 4 * MIB;
+/** Of frames in memory that are taken at a time. */
+const TAKE_BYTES = 4 * MIB;
+/** Of frames read from disk at a time; without the bodies of record batches, which are most of it, where nobody looks at them. */
+const READ_BYTES = 128 * KIB;
 
 export interface ApplierOptions {
   readonly log: Pick<Log, "readCached" | "read">;
   readonly machine: StateMachine;
-  readonly appliedIndex: LogIndex;
-  readonly nextOffset: Offset;
-  readonly configuration: Configuration;
+  /** Whose turn it is to read from disk. */
+  readonly reads: Turns;
+  /** What the machine's state rests on. */
+  readonly restoredFrom: { readonly index: LogIndex; readonly nextOffset: Offset; readonly configuration: Configuration };
   /** Called after each entry. */
   readonly applied: (frame: Frame) => void;
   /** Called after several. */
@@ -25,7 +29,7 @@ export interface ApplierOptions {
 
 /**
  * Applies committed entries in log order, each once. The tail comes from memory in the same turn; what is not there
- * is read from disk in large pieces, one read under way, so that catching up never blocks the event loop for long.
+ * is read from disk, one read under way, so that catching up never blocks the event loop for long.
  */
 export class Applier {
   readonly #options: ApplierOptions;
@@ -41,10 +45,11 @@ export class Applier {
 
   constructor(options: ApplierOptions) {
     this.#options = options;
-    this.#appliedIndex = options.appliedIndex;
-    this.#nextOffset = options.nextOffset;
-    this.#configuration = options.configuration;
-    this.#target = options.appliedIndex;
+    const { index, nextOffset, configuration } = options.restoredFrom;
+    this.#appliedIndex = index;
+    this.#nextOffset = nextOffset;
+    this.#configuration = configuration;
+    this.#target = index;
   }
 
   get appliedIndex(): LogIndex {
@@ -104,7 +109,7 @@ export class Applier {
     this.#busy = true;
     while (this.#mayApply && this.#appliedIndex < this.#target) {
       const from = indexPlus(this.#appliedIndex, 1);
-      const frames = this.#options.log.readCached(from, this.#target, READ_BYTES);
+      const frames = this.#options.log.readCached(from, this.#target, TAKE_BYTES);
       if (frames === undefined) {
         this.#readThenPump(from);
         return;
@@ -115,10 +120,11 @@ export class Applier {
   }
 
   #readThenPump(from: LogIndex): void {
-    const { log, failed } = this.#options;
+    const { log, machine, reads, failed } = this.#options;
     // A snapshot may have been installed meanwhile: then this read says nothing about what is next.
     const isNext = (): boolean => this.#mayApply && from === this.#appliedIndex + 1;
-    log.read(from, this.#target, READ_BYTES).then(
+    const read = reads.take(async () => (this.#mayApply ? await log.read(from, this.#target, READ_BYTES, machine.detail) : []));
+    read.then(
       (frames) => {
         if (isNext()) this.#apply(frames);
         this.#busy = false;

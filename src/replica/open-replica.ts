@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import { indexPlus, type LogIndex, logIndex, offset, type ReplicaId, term } from "../base/ids.js";
-import { MIB } from "../base/limits.js";
+import { KIB } from "../base/limits.js";
 import type { Logger } from "../base/ports.js";
 import { createCore } from "../consensus/core.js";
 import type { Configuration, CoreOptions, LogPosition } from "../consensus/types.js";
@@ -209,11 +209,14 @@ async function finishInstall({ spec, store }: OpenOptions, log: Log): Promise<vo
   await store.put(installingKey(spec.replicaSetId), Buffer.alloc(0));
 }
 
+/** Of frames at a time, without the bodies of record batches. */
+const READ_BYTES = 128 * KIB;
+
 async function configurationsAfter(log: Log, after: LogIndex): Promise<{ index: LogIndex; configuration: Configuration }[]> {
   const found: { index: LogIndex; configuration: Configuration }[] = [];
   let next = indexPlus(after, 1);
   while (next <= log.lastIndex) {
-    const frames = await log.read(next, log.lastIndex, 4 * MIB);
+    const frames = await log.read(next, log.lastIndex, READ_BYTES, "outline");
     for (const frame of frames) {
       if (frame.kind === EntryKind.configuration) found.push({ index: frame.index, configuration: decodeConfiguration(frame.body) });
     }

@@ -55,9 +55,8 @@ export class LocalReplica implements Replica {
     this.#applier = new Applier({
       log: parts.log,
       machine: parts.machine,
-      appliedIndex: parts.restoredFrom.index,
-      nextOffset: parts.restoredFrom.nextOffset,
-      configuration: parts.restoredFrom.configuration,
+      reads: parts.budget.applyReads,
+      restoredFrom: parts.restoredFrom,
       applied: (frame) => this.#applied(frame),
       advanced: () => {
         // Only leaders are read from, and whoever becomes one begins to be then.

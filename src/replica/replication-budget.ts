@@ -1,8 +1,11 @@
 import { Fifo } from "../base/fifo.js";
 import type { NodeId } from "../base/ids.js";
+import { Turns } from "./turns.js";
 
 /** Reads from disk for followers that are behind, a megabyte each. */
 const READS_MAX = 16;
+/** Reads from disk of what is applied here: a thousand logs begin with them at once when a broker starts. */
+const APPLY_READS_MAX = 16;
 
 interface Way {
   bytes: number;
@@ -51,7 +54,7 @@ export class Inflight {
 }
 
 /**
- * What bringing followers up to date may cost this broker, and them, in memory: over all replica sets, however many they have in common. Those that are
+ * What bringing replicas up to date may cost this broker, and others, in memory: over all replica sets, however many they have in common. Followers that are
  * behind have a budget of their own: the others' records, which producers wait for, do not stand behind theirs. It is as large: where thousands of partitions
  * share the cache of recent batches, followers that keep up are read for from disk too.
  */
@@ -60,6 +63,7 @@ export class ReplicationBudget {
   readonly tail: Inflight;
   /** To those that get what is read from disk for them. */
   readonly behind: Inflight;
+  readonly applyReads = new Turns(APPLY_READS_MAX);
   #reads = 0;
 
   constructor(bytesMax: number) {

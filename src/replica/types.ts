@@ -6,7 +6,7 @@
 import type { LogIndex, NodeId, Offset, ReplicaId, ReplicaSetId, Term } from "../base/ids.js";
 import type { RecordBatchHeader } from "../base/record-batch.js";
 import type { Configuration, EntryKindCode, Member, Message, QuorumSet, Role, SnapshotMeta } from "../consensus/types.js";
-import type { Frame, Log, LogSettings } from "../storage/log.js";
+import type { Frame, Log, LogSettings, ReadDetail } from "../storage/log.js";
 import type { ReplicaRecord } from "../storage/replica-store.js";
 
 /** What is proposed: a kind, a body, and for records the batch header. */
@@ -29,6 +29,8 @@ export interface Committed extends Placed {
 
 /** Applied in log order, exactly once per index between snapshots. Deterministic. */
 export interface StateMachine {
+  /** What `apply` looks at. */
+  readonly detail: ReadDetail;
   /** Called for every committed entry, in order. */
   apply(frame: Frame): void;
   snapshot(): Buffer;
@@ -144,4 +146,4 @@ export interface PeerEvents {
 
 export { EntryKind } from "../consensus/types.js";
 /** What users of these ports need besides; they may not import the folders below. */
-export type { Configuration, Frame, LogSettings, Member, QuorumSet, ReplicaRecord, SnapshotMeta };
+export type { Configuration, Frame, LogSettings, Member, QuorumSet, ReadDetail, ReplicaRecord, SnapshotMeta };

@@ -1,10 +1,12 @@
 import { assert } from "../base/assert.js";
+import { EntryKind } from "../base/entry-kind.js";
 import { QuireError } from "../base/errors.js";
 import type { Frame } from "../base/frame.js";
 import { FRAME_HEADER_BYTES, type FrameHeader, frameBytes, frameOf, isBodyIntact, readFrameHeader } from "../base/frame-codec.js";
 import { indexPlus, type LogIndex } from "../base/ids.js";
 import { KIB, MIB } from "../base/limits.js";
 import { type Files, readFully } from "./files.js";
+import type { ReadDetail } from "./log.js";
 import type { EntryPlace, LogState } from "./log-state.js";
 import type { OffsetIndex, Place } from "./offset-index.js";
 import type { OpenSegments } from "./open-segments.js";
@@ -16,6 +18,13 @@ import type { TailWindow } from "./tail-cache.js";
 const SLACK_BYTES = 32 * KIB;
 /** At most this much in one read call. */
 const CHUNK_BYTES_MAX = 4 * MIB;
+/** An outline is read in pieces of so much, in the same memory. */
+const OUTLINE_BYTES = 256 * KIB;
+/** Bodies of this size are jumped over: a read takes as long as copying so much. */
+const JUMP_BYTES_MIN = 64 * KIB;
+/** Read where a header is, when those before were followed by so large a body. */
+const JUMP_READ_BYTES = 4 * KIB;
+const LEFT_OUT = Buffer.alloc(0);
 /** In one blocking read. */
 const BLOCKING_BYTES = 256 * KIB;
 
@@ -38,7 +47,7 @@ export class LogReader {
   }
 
   /** Frames from `from` through `through` while they fit, at least one. */
-  async read(from: LogIndex, through: LogIndex, bytesMax: number): Promise<Frame[]> {
+  async read(from: LogIndex, through: LogIndex, bytesMax: number, detail: ReadDetail): Promise<Frame[]> {
     const { state, window, writtenIndex } = this.#options;
     const found: Frame[] = [];
     let bytesLeft = bytesMax;
@@ -48,7 +57,7 @@ export class LogReader {
       const segment = state.segmentOf(next);
       if (segment === undefined) break;
       const last = Math.min(through, segment.last, writtenIndex()) as LogIndex;
-      const frames = await this.#readSegment(segment, { from: next, through: last, bytesMax: bytesLeft, atLeastOne: found.length === 0 });
+      const frames = await this.#readSegment(segment, { from: next, through: last, bytesMax: bytesLeft, atLeastOne: found.length === 0, detail });
       for (const frame of frames) bytesLeft -= frameBytes(frame);
       found.push(...frames);
       next = indexPlus(next, frames.length);
@@ -111,9 +120,13 @@ export class LogReader {
       let expected = place.index;
       const found: Frame[] = [];
       let bytesLeft = wanted.bytesMax;
-      let chunkBytes = Math.min(CHUNK_BYTES_MAX, SLACK_BYTES + bytesLeft, segment.bytes - position);
+      const isOutline = wanted.detail === "outline";
+      let memory = LEFT_OUT;
+      let chunkBytes = isOutline ? OUTLINE_BYTES : Math.min(CHUNK_BYTES_MAX, SLACK_BYTES + bytesLeft, segment.bytes - position);
       while (expected <= wanted.through) {
-        const chunk = await readFully(file, Buffer.allocUnsafeSlow(Math.min(chunkBytes, segment.bytes - position)), position, isOld);
+        const bytes = Math.max(0, Math.min(chunkBytes, segment.bytes - position));
+        if (!isOutline || memory.length < bytes) memory = Buffer.allocUnsafeSlow(bytes);
+        const chunk = await readFully(file, memory.subarray(0, bytes), position, isOld && !isOutline);
         const part = framesIn(chunk, { ...wanted, expected, bytesMax: bytesLeft, atLeastOne: wanted.atLeastOne && found.length === 0 });
         if (part.problem !== undefined && found.length + part.frames.length === 0) throw corrupt(segment, position + part.bytes, part.problem);
         found.push(...part.frames);
@@ -123,7 +136,8 @@ export class LogReader {
         if (part.problem !== undefined || part.isFull) break;
         // The chunk ended within a frame: begin again with it, with room for all of it.
         if (part.bytes === 0 && chunk.length < part.needs && chunk.length < chunkBytes) throw corrupt(segment, position, "the file ends");
-        chunkBytes = Math.max(part.needs, Math.min(CHUNK_BYTES_MAX, SLACK_BYTES + bytesLeft));
+        const outlineBytes = part.bytes >= JUMP_BYTES_MIN * part.count ? JUMP_READ_BYTES : OUTLINE_BYTES;
+        chunkBytes = Math.max(part.needs, isOutline ? outlineBytes : Math.min(CHUNK_BYTES_MAX, SLACK_BYTES + bytesLeft));
       }
       return found;
     });
@@ -158,11 +172,12 @@ interface Wanted {
   readonly through: LogIndex;
   readonly bytesMax: number;
   readonly atLeastOne: boolean;
+  readonly detail: ReadDetail;
 }
 
 interface ChunkPart {
   readonly frames: Frame[];
-  /** Of frames walked over, wanted or not. */
+  /** Of frames walked over, wanted or not. In an outline the last of them may end beyond the chunk. */
   readonly bytes: number;
   readonly count: number;
   /** No more is wanted. */
@@ -172,8 +187,8 @@ interface ChunkPart {
   readonly problem: string | undefined;
 }
 
-/** The wanted frames in a chunk that begins with entry `expected`. Both checksums are checked; bodies are slices. */
-function framesIn(chunk: Buffer, { from, through, bytesMax, atLeastOne, expected }: Wanted & { expected: number }): ChunkPart {
+/** The wanted frames in a chunk that begins with entry `expected`. Both checksums are checked; bodies are slices, in an outline copies, or left out. */
+function framesIn(chunk: Buffer, { from, through, bytesMax, atLeastOne, detail, expected }: Wanted & { expected: number }): ChunkPart {
   const frames: Frame[] = [];
   let at = 0;
   let index = expected;
@@ -193,12 +208,14 @@ function framesIn(chunk: Buffer, { from, through, bytesMax, atLeastOne, expected
     if (header.index !== index) return part({ problem: `log index ${header.index} in the place of ${index}` });
     const bytes = FRAME_HEADER_BYTES + header.bodyBytes;
     if (index >= from) {
-      if (bytes > bytesLeft && !(atLeastOne && frames.length === 0)) return part({ isFull: true });
-      if (at + bytes > chunk.length) return part({ needs: bytes });
-      const body = chunk.subarray(at + FRAME_HEADER_BYTES, at + bytes);
-      if (!isBodyIntact(header, body)) return part({ problem: "body checksum" });
-      frames.push(frameOf(header, body));
-      bytesLeft -= bytes;
+      const isLeftOut = detail === "outline" && header.kind === EntryKind.records;
+      const bytesRead = isLeftOut ? FRAME_HEADER_BYTES : bytes;
+      if (bytesRead > bytesLeft && !(atLeastOne && frames.length === 0)) return part({ isFull: true });
+      if (at + bytesRead > chunk.length) return part({ needs: bytesRead });
+      const body = isLeftOut ? LEFT_OUT : chunk.subarray(at + FRAME_HEADER_BYTES, at + bytes);
+      if (!isLeftOut && !isBodyIntact(header, body)) return part({ problem: "body checksum" });
+      frames.push(frameOf(header, detail === "outline" ? Buffer.from(body) : body));
+      bytesLeft -= bytesRead;
     }
     at += bytes;
     index += 1;

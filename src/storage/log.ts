@@ -60,7 +60,7 @@ export interface Log {
    *
    * @throws QuireError LOG_CORRUPT, OFFSET_OUT_OF_RANGE, SHUTTING_DOWN
    */
-  read(from: LogIndex, through: LogIndex, bytesMax: number): Promise<Frame[]>;
+  read(from: LogIndex, through: LogIndex, bytesMax: number, detail?: ReadDetail): Promise<Frame[]>;
 
   /** Nobody is expected to read frames through this index soon: once they are written, memory need not hold them. Those after it stay. */
   release(through: LogIndex): void;
@@ -95,6 +95,9 @@ export interface Log {
   /** Syncs what is under way, writes down where that ends, closes files. Twice does no harm. */
   close(): Promise<void>;
 }
+
+/** `outline`: bodies of record batches may be left out, being empty then; they are neither read nor checked, nor do they count. */
+export type ReadDetail = "whole" | "outline";
 
 export interface SegmentInfo {
   readonly last: LogPosition;

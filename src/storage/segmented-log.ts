@@ -11,7 +11,7 @@ import { GroupCommit } from "./group-commit.js";
 import type { Journal } from "./journal/journal.js";
 import { JournalLane } from "./journal/journal-lane.js";
 import { type Replay, replayOf } from "./journal/replay.js";
-import type { Log, LogCallbacks, LogSettings, SegmentInfo } from "./log.js";
+import type { Log, LogCallbacks, LogSettings, ReadDetail, SegmentInfo } from "./log.js";
 import { LogReader } from "./log-reader.js";
 import type { LogState } from "./log-state.js";
 import { type OpenedLog, openLog } from "./open-log.js";
@@ -206,13 +206,13 @@ export class SegmentedLog implements Log {
     return from > last ? [] : this.#window.read(from, last, bytesMax);
   }
 
-  async read(from: LogIndex, through: LogIndex, bytesMax: number): Promise<Frame[]> {
+  async read(from: LogIndex, through: LogIndex, bytesMax: number, detail: ReadDetail = "whole"): Promise<Frame[]> {
     const cached = this.readCached(from, through, bytesMax);
     if (cached !== undefined) return cached;
     return this.#repeated(async () => {
       this.#assertKept(from);
       const last = logIndex(Math.min(through, this.lastIndex));
-      return from > last ? [] : this.#reader.read(from, last, bytesMax);
+      return from > last ? [] : this.#reader.read(from, last, bytesMax, detail);
     });
   }
 

@@ -4,6 +4,7 @@ import { EntryKind } from "../../src/base/entry-kind.js";
 import { QuireError } from "../../src/base/errors.js";
 import { type LogIndex, logIndex, offset } from "../../src/base/ids.js";
 import { Applier } from "../../src/replica/applier.js";
+import { Turns } from "../../src/replica/turns.js";
 import type { Frame } from "../../src/storage/log.js";
 import { settle } from "../support/fake-clock.js";
 import { frames } from "../support/frames.js";
@@ -25,10 +26,15 @@ class Fixture {
       readCached: (from, through) => (this.cached ? this.#frames(from, through) : undefined),
       read: (from, through) => new Promise((resolve, reject) => this.reads.push({ resolve: () => resolve(this.#frames(from, through)), reject })),
     },
-    machine: { apply: (frame) => this.onApply(frame), snapshot: () => Buffer.alloc(0), blank: () => Buffer.alloc(0), restore: () => undefined },
-    appliedIndex: logIndex(0),
-    nextOffset: offset(0),
-    configuration,
+    machine: {
+      detail: "outline",
+      apply: (frame) => this.onApply(frame),
+      snapshot: () => Buffer.alloc(0),
+      blank: () => Buffer.alloc(0),
+      restore: () => undefined,
+    },
+    reads: new Turns(1),
+    restoredFrom: { index: logIndex(0), nextOffset: offset(0), configuration },
     applied: (frame) => {
       this.applied.push(frame.index);
       this.onApplied();

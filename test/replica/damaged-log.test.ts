@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { QuireError } from "../../src/base/errors.js";
 import { indexPlus, nodeId, replicaId } from "../../src/base/ids.js";
 import type { LocalReplica } from "../../src/replica/replica.js";
+import { SEGMENT_HEADER_BYTES } from "../../src/storage/segment.js";
 import { SeededRandom } from "../consensus/seeded-random.js";
 import { type Broker, FaultyCluster, folderOf, SET, turn } from "./faulty-cluster.js";
 import { batchOf } from "./replica-cluster.js";
@@ -50,9 +51,12 @@ async function filledCluster(seed: number, { isMachineShared = false } = {}): Pr
   return { cluster, victim };
 }
 
-function flip({ files }: Broker, path: string): void {
+/** Of the first entry. */
+const IN_HEADER = SEGMENT_HEADER_BYTES + 20;
+
+function flip({ files }: Broker, path: string, at: number = 400): void {
   files.damage(path, (bytes) => {
-    bytes.writeUInt8(bytes.readUInt8(400) ^ 1, 400);
+    bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
     return bytes;
   });
 }
@@ -93,7 +97,7 @@ test("damage that is met while a log is opened does not keep the replica from be
   const [initial] = (await victim.disk.snapshots(SET)).filter((snapshot) => snapshot.index === 0);
   assert.ok(initial !== undefined);
   await victim.disk.saveSnapshot(SET, initial, []);
-  flip(victim, segmentOf(victim));
+  flip(victim, segmentOf(victim), IN_HEADER);
   await cluster.start(victim);
   assert.ok(asideOf(victim).length > 0);
   await until(cluster, "it is filled again", () => holdsAll(victim.process?.host.get(SET)) && victim.process?.host.get(SET)?.log.doubt === undefined);

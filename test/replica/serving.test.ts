@@ -27,9 +27,9 @@ test("a leader serves only once it has applied an entry of its own term: until t
         const log: Log = new MemoryLog({ clock, settings, callbacks });
         const held = log.readCached.bind(log);
         log.readCached = () => undefined;
-        log.read = async (...range) => {
+        log.read = async (from, through, bytesMax) => {
           await mayRead;
-          return held(...range) ?? [];
+          return held(from, through, bytesMax) ?? [];
         };
         return log;
       },

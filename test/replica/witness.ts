@@ -22,7 +22,7 @@ export class Witness {
 
   /** A partition's state machine that tells what it applies. */
   machine(): PartitionState {
-    const machine = new PartitionState();
+    const machine = Object.assign(new PartitionState(), { detail: "whole" });
     const apply = machine.apply.bind(machine);
     machine.apply = (frame) => {
       this.#applies(frame);

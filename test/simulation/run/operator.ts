@@ -85,7 +85,7 @@ export class Operator {
     this.#do((quire) => quire.topic(name).update({ partitions: more }));
   }
 
-  /** A topic is created, written to, and deleted. */
+  /** A topic is created, written to, and deleted. It can lose as many disks as may be damaged, should its end not come about. */
   churn(): void {
     this.#churned += 1;
     const name = `passing-${this.#churned}`;
@@ -94,7 +94,7 @@ export class Operator {
     recorder.deleted(partition);
     this.#do(async (quire) => {
       const topic = quire.topic(name, { serializer: bytes });
-      await topic.create({ partitions: 1, replicas: Math.min(3, plan.brokers) });
+      await topic.create({ partitions: 1, replicas: Math.max(Math.min(3, plan.brokers), 2 * plan.damagedDisksMax + 1) });
       for (let at = 0; at < 5; at++) {
         const value = Buffer.from(`${name}-${at}`);
         const settle = recorder.send({
