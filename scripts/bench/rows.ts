@@ -182,9 +182,21 @@ export const rows: readonly Row[] = [
   },
   {
     name: "many-producers",
-    title: "64 producers without batching, 1 KiB",
+    title: "64 producers without batching, each a client with connections of its own, 1 KiB",
     bench: (scale) => [
       ...["produce", "--cluster", "3", ...OWN_KIB, "--producers", "64", "--under-way", "1"],
+      ...["--warm-up", warmUp(scale), "--duration", seconds(10, scale)],
+    ],
+    figures: [
+      { label: "records/s", of: (run) => measured(run)?.acknowledged?.recordsPerSecond, goal: { atLeast: 20_000 } },
+      ackP("p99, ms", "p99", { atMost: 20 }),
+    ],
+  },
+  {
+    name: "many-senders",
+    title: "64 senders of one client, each waiting for its acknowledgement, 1 KiB",
+    bench: (scale) => [
+      ...["produce", "--cluster", "3", ...OWN_KIB, "--producers", "1", "--under-way", "64"],
       ...["--warm-up", warmUp(scale), "--duration", seconds(10, scale)],
     ],
     figures: [
