@@ -1,8 +1,9 @@
 /** What keeps a row from its goal, by the row's name, as profiles showed it. Shown in the page while the goal is missed. */
 export const limits: Readonly<Record<string, string>> = {
   "many-producers": `Each record is a message of its own on a connection of its own, and its answer another: four sides of some 30 µs of processor time in grpc-js,
-HTTP/2 and the sockets, whatever a broker does with it. Two cores have room for 16,600 such exchanges a second and nothing else, so 20,000 are out of reach here.
-Small groups of all partitions share the journal's syncs now (4,570 records/s and p99 32 ms before). A broker's processor time before that, at 4,100 records/s
+HTTP/2 and the sockets, whatever a broker does with it. Two cores have room for 16,600 such exchanges a second and nothing else, so 20,000 are out of reach here. Whoever sends
+much from one process shares a client (the next row): what is sent while a request is under way leaves together. Clients of one process that share connections gave a
+quarter more, and one long request would hold up the others. Small groups of all partitions share the journal's syncs now (4,570 records/s and p99 32 ms before). A broker's processor time before that, at 4,100 records/s
 (\`perf record\`, all threads): 23 % receiving and what it leads to, 24 % JavaScript and Node otherwise, 20 % fdatasync, 15 % waking and changing threads, 5 % garbage
 collection, 4 % sending, 3 % writing.`,
   "half-rate": `Half of a peak that is above the floor's takes 70 to 80 % of both cores, in five processes, and whoever waits for a processor waits for the others' turns. Equal
@@ -13,14 +14,10 @@ JavaScript and Node otherwise, 13 % garbage collection, 11 % waking and changing
 Tried without gain: a lower priority for V8's threads, a cache of 3 MB, collecting new objects whenever 24 MB of buffers were made.`,
   "consume-cold": `Both cores are used up: what is read is taken from the produce path. Reads from disk find the pace at which batches are not late (\`broker/read-pace.ts\`): as fast as
 they could they read 247 MB/s and kept producers waiting for seconds, 19 times as long as before.`,
-  "failover-100": `Memory alone, and only in the broker that was killed and came back: while it catches up from two leaders at once, its buffers grow and shrink by 100 MB within a quarter of a
-second (sampled), and 3 to 8 MB of them hold entries that its logs wait for or keep. V8 looks for those that grew old late, and on full cores slowly, and malloc keeps 70 to 90 MB of
-what was freed. The rate is half of what comes through with 100 partitions: with 38,357 records/s, as measured before, it is 298 MB (297 to 315). Half as much on its way to each follower, or
-an eighth for replicas that are read for from disk, buffers freed by the thread that finds them, larger ones mapped by themselves (\`MALLOC_MMAP_THRESHOLD_\`), two arenas in the place of
-sixteen, collecting new objects whenever 24 MB of buffers were made: none of them changes that by more than runs differ.`,
-  restart: `After SIGKILL alone: the three runs took 1.96, 3.12 and 5.45 s; of six with 2 GB on the same day five took 2.15 to 2.94 s and one 6.05 s, which was one of the three with brokers of
-before the last changes of journal and caches. What is read then is up to 48 MiB of the journal and what each log holds behind its checkpoint; what makes one run in three or more slow
-was not found.`,
+  "failover-100": `Memory, in the broker that was killed and came back, and catches up from two leaders at once. It was 312 to 369 MB while it also read all that its logs held since
+their last snapshots, bodies and all, to apply it: 2 GB within three seconds.`,
+  restart: `It was 1.96 to 5.45 s after SIGKILL while the other brokers sent logs from the beginning to one that went away twice within seconds, and took two thirds of the
+processor from it.`,
   spread: `5,000 records/s on 1,000 partitions are 15,000 appends and 15,000 answers a second, each an entry of a log of its own: nothing gathers them but the journal's
 groups and the messages between brokers. Brokers take half of a core each, some 100 µs for an append, and the cores are full, so that whatever comes besides makes a queue: while V8 looks
 through a broker's whole heap (150 ms of processor time, every 15 s each), or while many logs are brought from the journal to their files at once, p99 is 100 ms, and

@@ -15,6 +15,8 @@ export interface Frame {
   /** `recordCount` is 0 unless `kind` is `records`. `crc32` is the body's, whatever the kind. */
   readonly batch: RecordBatchHeader;
   readonly body: Buffer;
+  /** Length of a body that was left out: `body` is empty then. */
+  readonly omittedBytes?: number;
 }
 
 /** The offset just past the frame's last record. */

@@ -339,7 +339,7 @@ export class LocalReplica implements Replica {
     this.#waiting.applied(frame.index, frame.term, (index) => this.#core.replicasOnDisk(index));
     this.#pending.applied(frame.index);
     if (frame.kind === EntryKind.trim) this.#snapshots.cutBefore(this.logStartOffset, frame.index);
-    if (this.#snapshots.due(frame.index, frame.body.length)) this.#checkpoint();
+    if (this.#snapshots.due(frame.index, frame.omittedBytes ?? frame.body.length)) this.#checkpoint();
   }
 
   #saveSnapshot(): void {

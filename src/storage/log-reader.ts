@@ -214,7 +214,8 @@ function framesIn(chunk: Buffer, { from, through, bytesMax, atLeastOne, detail, 
       if (at + bytesRead > chunk.length) return part({ needs: bytesRead });
       const body = isLeftOut ? LEFT_OUT : chunk.subarray(at + FRAME_HEADER_BYTES, at + bytes);
       if (!isLeftOut && !isBodyIntact(header, body)) return part({ problem: "body checksum" });
-      frames.push(frameOf(header, detail === "outline" ? Buffer.from(body) : body));
+      if (isLeftOut) frames.push({ ...frameOf(header, body), omittedBytes: header.bodyBytes });
+      else frames.push(frameOf(header, detail === "outline" ? Buffer.from(body) : body));
       bytesLeft -= bytesRead;
     }
     at += bytes;

@@ -96,7 +96,7 @@ export interface Log {
   close(): Promise<void>;
 }
 
-/** `outline`: bodies of record batches may be left out, being empty then; they are neither read nor checked, nor do they count. */
+/** `outline`: bodies of record batches may be left out (`omittedBytes`); they are neither read nor checked, nor do they count towards what is asked for. */
 export type ReadDetail = "whole" | "outline";
 
 export interface SegmentInfo {

@@ -44,7 +44,10 @@ async function filledCluster(seed: number, { isMachineShared = false } = {}): Pr
   await until(cluster, "somebody serves", () => cluster.leaders().some((leader) => leader.serving));
   const [leader] = cluster.leaders();
   assert.ok(leader !== undefined);
-  for (let at = 0; at < RECORDS; at++) leader.propose(batchOf(`${at}`.padEnd(300)), cluster.witness.answer(leader, `${at}`));
+  for (let at = 0; at < RECORDS; at++) {
+    const proposal = batchOf(`${at}`.padEnd(300));
+    leader.propose(proposal, cluster.witness.answer(leader, `${at}`, proposal.body));
+  }
   await until(cluster, "all hold all", () => cluster.replicas().every(holdsAll));
   const victim = cluster.brokers.findLast((broker) => broker.process?.host.get(SET)?.role === "follower");
   assert.ok(victim !== undefined);

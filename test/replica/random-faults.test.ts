@@ -30,6 +30,7 @@ interface Totals {
   snapshots: number;
   halted: number;
   rotted: number;
+  outlines: number;
 }
 
 class Run {
@@ -75,9 +76,9 @@ class Run {
     }
     await this.#peace();
     const { witness, checker } = this.#cluster;
-    const { acknowledged, reads } = witness;
+    const { acknowledged, reads, outlines } = witness;
     const terms = checker.checkers.get(SET)?.elections ?? 0;
-    return { acknowledged: acknowledged.size, terms, reads, snapshots: this.#snapshotsSent, halted: this.#hasHalted ? 1 : 0, rotted: this.#rotted };
+    return { acknowledged: acknowledged.size, terms, reads, snapshots: this.#snapshotsSent, halted: this.#hasHalted ? 1 : 0, rotted: this.#rotted, outlines };
   }
 
   /** Each run has a weather of its own: how often what happens. */
@@ -121,7 +122,8 @@ class Run {
     for (const leader of this.#cluster.leaders()) {
       for (let count = 1 + this.#random.below(3); count > 0; count--) {
         const text = `record-${this.#texts++}`;
-        leader.propose(batchOf(text.padEnd(20 + this.#random.below(300)), 1 + this.#random.below(3)), this.#cluster.witness.answer(leader, text));
+        const proposal = batchOf(text.padEnd(20 + this.#random.below(300)), 1 + this.#random.below(3));
+        leader.propose(proposal, this.#cluster.witness.answer(leader, text, proposal.body));
       }
     }
   }
@@ -309,7 +311,7 @@ class Run {
 
 const { QUIRE_SEED: only, QUIRE_SEEDS: count = "24" } = process.env;
 const seeds = only === undefined ? Array.from({ length: Number(count) }, (_, at) => at + 1) : [Number(only)];
-const totals: Totals = { acknowledged: 0, terms: 0, reads: 0, snapshots: 0, halted: 0, rotted: 0 };
+const totals: Totals = { acknowledged: 0, terms: 0, reads: 0, snapshots: 0, halted: 0, rotted: 0, outlines: 0 };
 
 for (const seed of seeds) {
   test(`whatever happens, acknowledged records stay: seed ${seed}`, async () => {
@@ -322,5 +324,6 @@ test("the runs did something", { skip: only !== undefined }, () => {
   assert.ok(totals.acknowledged > 50 * seeds.length, `${totals.acknowledged} acknowledged`);
   assert.ok(totals.terms > 5 * seeds.length && totals.reads > seeds.length && totals.snapshots > seeds.length / 4, JSON.stringify(totals));
   assert.ok(totals.rotted > seeds.length, `${totals.rotted} times damaged`);
+  assert.ok(totals.outlines > 10 * seeds.length, `${totals.outlines} batches were applied by their headers`);
   assert.ok(totals.halted <= seeds.length / 4, `${totals.halted} halted`);
 });

@@ -1,5 +1,6 @@
 /** What nobody in a cluster may contradict: every acknowledgement, refusal, applied entry and read of a run, and the claims about them. */
 import assert from "node:assert/strict";
+import { crc32 } from "node:zlib";
 import { EntryKind } from "../../src/base/entry-kind.js";
 import type { LogIndex, Offset } from "../../src/base/ids.js";
 import { PartitionState } from "../../src/broker/partition-state.js";
@@ -14,15 +15,19 @@ export class Witness {
   /** What each log index holds once it is committed. */
   readonly #applied = new Map<LogIndex, string>();
   readonly #texts = new Set<string>();
+  /** What was proposed, by the checksum of its body: what is read from disk is applied without that. */
+  readonly #proposed = new Map<number, string>();
   /** Proposals without an answer, of processes that live or ended politely. */
   readonly #waiting = new Map<LocalReplica, Set<string>>();
   #lastAcknowledged = 0;
   unknown = 0;
   reads = 0;
+  /** Record batches that were applied by their headers. */
+  outlines = 0;
 
   /** A partition's state machine that tells what it applies. */
   machine(): PartitionState {
-    const machine = Object.assign(new PartitionState(), { detail: "whole" });
+    const machine = new PartitionState();
     const apply = machine.apply.bind(machine);
     machine.apply = (frame) => {
       this.#applies(frame);
@@ -31,8 +36,9 @@ export class Witness {
     return machine;
   }
 
-  /** The callback of a proposal of `text`. */
-  answer(replica: LocalReplica, text: string): (outcome: Committed | Error) => void {
+  /** The callback of a proposal of `text`, which is what `body` says. */
+  answer(replica: LocalReplica, text: string, body: Buffer): (outcome: Committed | Error) => void {
+    this.#proposed.set(crc32(body), text);
     const waiting = this.#waiting.get(replica) ?? new Set();
     this.#waiting.set(replica, waiting.add(text));
     return (outcome) => {
@@ -74,8 +80,11 @@ export class Witness {
     if (index > this.#lastAcknowledged) this.#lastAcknowledged = index;
   }
 
-  #applies({ index, term, kind, baseOffset, body }: Frame): void {
-    const text = kind === EntryKind.records ? body.toString().trimEnd() : body.toString("hex");
+  #applies({ index, term, kind, baseOffset, batch, body, omittedBytes }: Frame): void {
+    if (omittedBytes !== undefined) this.outlines += 1;
+    const said = omittedBytes === undefined ? body.toString().trimEnd() : this.#proposed.get(batch.crc32);
+    assert.ok(said !== undefined, `entry ${index} is one that was proposed`);
+    const text = kind === EntryKind.records ? said : body.toString("hex");
     const entry = `${term} ${kind} ${baseOffset} ${text}`;
     const before = this.#applied.get(index);
     assert.ok(before === undefined || before === entry, `entry ${index} is "${before}" and "${entry}"`);

@@ -94,7 +94,7 @@ export class Operator {
     recorder.deleted(partition);
     this.#do(async (quire) => {
       const topic = quire.topic(name, { serializer: bytes });
-      await topic.create({ partitions: 1, replicas: Math.max(Math.min(3, plan.brokers), 2 * plan.damagedDisksMax + 1) });
+      await topic.create({ partitions: 1, replicas: Math.min(plan.brokers, Math.max(3, 2 * plan.damagedDisksMax + 1)) });
       for (let at = 0; at < 5; at++) {
         const value = Buffer.from(`${name}-${at}`);
         const settle = recorder.send({
