@@ -8,7 +8,6 @@
 //        [--duration 10] [--warm-up 2] [--no-sync] [--no-consumer]
 //
 // Prints one JSON object. Its ports are the kernel's choice, its files are in the folder for temporary files.
-import { fork } from "node:child_process";
 import { fdatasync, mkdtempSync, openSync, rmSync, writev } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { crc32 } from "node:zlib";
 import grpc from "@grpc/grpc-js";
+import { latencyMs, megabytesPerSecond, play, rate, startRole } from "./roles.mjs";
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
 const WRITE_QUORUM = 2;
@@ -255,43 +255,22 @@ function producer({ port }) {
     send();
   });
   process.on("message", () => {
-    const [p50, p99, p999] = [50, 99, 99.9].map((percent) => latencyUs.percentile(percent) / 1e3);
-    process.send({ records: acknowledged * recordsPerBatch, atMs: performance.now(), latencyMs: { p50, p99, p999, max: latencyUs.max / 1e3 } });
+    process.send({ records: acknowledged * recordsPerBatch, atMs: performance.now(), latencyMs: latencyMs(latencyUs) });
     latencyUs.reset();
   });
   send();
   process.send({ ready: true });
 }
 
-/** A role in a process of its own; `next` resolves to what it says next. */
-function start(role, options) {
-  const child = fork(fileURLToPath(import.meta.url), process.argv.slice(2), {
-    // As the broker and its clients have it.
-    execArgv: ["--initial-old-space-size=96"],
-    env: { UV_THREADPOOL_SIZE: "8", ...process.env, QUIRE_FLOOR_ROLE: JSON.stringify({ role, ...options }) },
-  });
-  const next = () =>
-    new Promise((resolve, reject) => {
-      child.once("message", resolve);
-      child.once("exit", (code) => reject(new Error(`the ${role} ended with ${code}`)));
-    });
-  const ask = () => {
-    const answer = next();
-    child.send({});
-    return answer;
-  };
-  return { child, next, ask };
-}
-
-const rate = (from, to) => Math.round(((to.records - from.records) / (to.atMs - from.atMs)) * 1e3);
-
 async function conduct() {
   const folder = mkdtempSync(join(tmpdir(), "quire-floor-"));
   const processes = [];
   const begin = async (role, options) => {
-    const begun = start(role, options);
+    // As the broker and its clients have it.
+    const how = { options, execArgv: ["--initial-old-space-size=96"], env: { UV_THREADPOOL_SIZE: "8" } };
+    const begun = await startRole(fileURLToPath(import.meta.url), role, how);
     processes.push(begun.child);
-    return { ...begun, said: await begun.next() };
+    return begun;
   };
   try {
     const followers = [await begin("follower", { file: join(folder, "follower-1") }), await begin("follower", { file: join(folder, "follower-2") })];
@@ -304,18 +283,14 @@ async function conduct() {
     const after = await Promise.all([producing.ask(), consuming?.ask()]);
     const recordsPerSecond = rate(before[0], after[0]);
     const consumed = consuming === undefined ? {} : { consumedRecordsPerSecond: rate(before[1], after[1]) };
-    const megabytesPerSecond = Number(((recordsPerSecond * recordBytes) / 1e6).toFixed(2));
-    console.log(JSON.stringify({ recordBytes, batchBytes, recordsPerSecond, megabytesPerSecond, ...consumed, acknowledgementMs: after[0].latencyMs }));
+    const megabytes = megabytesPerSecond(recordsPerSecond, recordBytes);
+    console.log(
+      JSON.stringify({ recordBytes, batchBytes, recordsPerSecond, megabytesPerSecond: megabytes, ...consumed, acknowledgementMs: after[0].latencyMs }),
+    );
   } finally {
     for (const child of processes) child.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-const roles = { follower, leader, consumer, producer };
-if (process.env.QUIRE_FLOOR_ROLE === undefined) await conduct();
-else {
-  const { role, ...options } = JSON.parse(process.env.QUIRE_FLOOR_ROLE);
-  process.on("disconnect", () => process.exit(0));
-  roles[role](options);
-}
+await play({ follower, leader, consumer, producer }, conduct);

@@ -1,11 +1,13 @@
 /** What keeps a row from its goal, by the row's name, as profiles showed it. Shown in the page while the goal is missed. */
 export const limits: Readonly<Record<string, string>> = {
-  "many-producers": `Each record is a message of its own on a connection of its own, and its answer another: four sides of some 30 µs of processor time in grpc-js,
-HTTP/2 and the sockets, whatever a broker does with it. Two cores have room for 16,600 such exchanges a second and nothing else, so 20,000 are out of reach here. Whoever sends
-much from one process shares a client (the next row): what is sent while a request is under way leaves together. Clients of one process that share connections gave a
-quarter more, and one long request would hold up the others. Small groups of all partitions share the journal's syncs now (4,570 records/s and p99 32 ms before). A broker's processor time before that, at 4,100 records/s
-(\`perf record\`, all threads): 23 % receiving and what it leads to, 24 % JavaScript and Node otherwise, 20 % fdatasync, 15 % waking and changing threads, 5 % garbage
-collection, 4 % sending, 3 % writing.`,
+  "many-producers": `Both cores are full: three brokers take 45 % of a core each and the clients 48, that is 250 µs for a record (at 7,280/s), while gRPC alone needs 33 for the same exchange.
+What costs is that nothing is shared: each record is a message, an answer, an entry, and a good part of two messages between brokers and of a sync. With the same 64 records under way, each a batch of
+its own, but on the one connection of one client, 4.3 of them travel in a message and 18 share a sync: 14,200 to 15,600 records/s, p99 11 ms, 111 µs for a record. Where batches form by
+themselves as well it is 50,000 (next row), which is what senders of one process should do. Measured besides: clients of one process that share connections, but not streams, a quarter more (they would
+hold up each other); the journal's files with O_DSYNC in the place of write and fdatasync, a tenth more, p99 18.5 ms; 1 ms of waiting before each group of the journal, a tenth less processor time, no
+more records. A broker's main thread (\`--profile\`, 7,100 records/s): 54 % idle or waiting for a core, 7 % native code, 6 % garbage collection, 5 % writing, 2 % handing over syncs, 1 %
+checksums, and no function of ours above 1 %; of all threads (\`perf record\`, 4,100 records/s): 23 % receiving and what it leads to, 24 % JavaScript and Node otherwise, 20 % fdatasync,
+15 % waking and changing threads, 5 % garbage collection, 4 % sending, 3 % writing.`,
   "half-rate": `Half of a peak that is above the floor's takes 70 to 80 % of both cores, in five processes, and whoever waits for a processor waits for the others' turns. Equal
 runs gave 16 to 32 ms as the machine gave 3.8 to 5.3 CPU seconds for a gigabyte in a broker. What is left of late records are bursts of 20 to 40 ms when V8 looks through a
 broker's heap, every 5 s each; it was 1.6 times a second, and p99 32 to 84 ms, while recent batches grew old in the heap (\`storage/tail-cache.ts\`), and 78 ms before batches of

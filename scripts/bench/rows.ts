@@ -1,7 +1,7 @@
 /** The matrix: what is measured how, which figures count, and what they are to reach. */
 import type { BenchResult, NamedPhase } from "../../src/cli/bench/result.js";
 
-/** What `floor.mjs` prints. */
+/** What `floor.mjs` and `exchange.mjs` print. */
 export interface FloorResult {
   readonly recordsPerSecond: number;
   readonly megabytesPerSecond: number;
@@ -37,6 +37,8 @@ export interface Row {
   readonly title: string;
   /** Options of the floor, for rows that are compared with it. */
   readonly floor?: (scale: Scale) => readonly string[];
+  /** Default `floor.mjs`. */
+  readonly floorScript?: string;
   /** Words after `quire bench`. */
   readonly bench: (scale: Scale) => readonly string[];
   /** The row whose records per second `halfRate` is half of. */
@@ -183,13 +185,17 @@ export const rows: readonly Row[] = [
   {
     name: "many-producers",
     title: "64 producers without batching, each a client with connections of its own, 1 KiB",
+    floorScript: "exchange.mjs",
+    floor: (scale) => ["--record-bytes", "1024", "--warm-up", "5", "--duration", seconds(10, scale).slice(0, -1)],
     bench: (scale) => [
       ...["produce", "--cluster", "3", ...OWN_KIB, "--producers", "64", "--under-way", "1"],
       ...["--warm-up", warmUp(scale), "--duration", seconds(10, scale)],
     ],
     figures: [
       { label: "records/s", of: (run) => measured(run)?.acknowledged?.recordsPerSecond, goal: { atLeast: 20_000 } },
+      { label: "what gRPC alone exchanges (`exchange.mjs`), records/s", of: ({ floor }) => floor?.recordsPerSecond },
       ackP("p99, ms", "p99", { atMost: 20 }),
+      { label: "gRPC alone, p99, ms", of: ({ floor }) => floor?.acknowledgementMs.p99, digits: 2 },
     ],
   },
   {

@@ -54,7 +54,7 @@ async function measureRow(row: Row, scale: Scale): Promise<RowOutcome | undefine
   const runs: Run[] = [];
   for (let round = 1; round <= rounds; round++) {
     say(`${row.name}, ${round} of ${rounds}: quire bench ${words.join(" ")}`);
-    const floor = row.floor === undefined ? undefined : await ask<FloorResult>([join(HERE, "floor.mjs"), ...row.floor(scale)]);
+    const floor = row.floor === undefined ? undefined : await ask<FloorResult>([join(HERE, row.floorScript ?? "floor.mjs"), ...row.floor(scale)]);
     runs.push({ floor, bench: await ask<BenchResult>([QUIRE, "bench", ...words, "--json"]) });
   }
   return outcomeOf(row, runs, `quire bench ${words.join(" ")}`);

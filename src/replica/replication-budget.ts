@@ -2,7 +2,7 @@ import { Fifo } from "../base/fifo.js";
 import type { NodeId } from "../base/ids.js";
 import { Turns } from "./turns.js";
 
-/** Reads from disk for followers that are behind, a megabyte each. */
+/** Reads from disk for followers that are behind, half a megabyte each. */
 const READS_MAX = 16;
 /** Reads from disk of what is applied here: a thousand logs begin with them at once when a broker starts. */
 const APPLY_READS_MAX = 16;
@@ -55,8 +55,9 @@ export class Inflight {
 
 /**
  * What bringing replicas up to date may cost this broker, and others, in memory: over all replica sets, however many they have in common. Followers that are
- * behind have a budget of their own: the others' records, which producers wait for, do not stand behind theirs. It is as large: where thousands of partitions
- * share the cache of recent batches, followers that keep up are read for from disk too.
+ * behind have a budget of their own: the others' records, which producers wait for, do not stand behind theirs. It is half as large, so that a broker that comes back
+ * leaves producers their share of processors and disks; and no less, since where thousands of partitions share the cache of recent batches, followers that
+ * keep up are read for from disk too.
  */
 export class ReplicationBudget {
   /** To followers that get what is in memory here. */
@@ -68,7 +69,7 @@ export class ReplicationBudget {
 
   constructor(bytesMax: number) {
     this.tail = new Inflight(bytesMax);
-    this.behind = new Inflight(bytesMax);
+    this.behind = new Inflight(bytesMax / 2);
   }
 
   /** False when there is no turn, and whoever asks comes again with a later tick; else the caller gives it back by `endRead`. */

@@ -10,6 +10,8 @@ import type { Payload, Peers } from "./types.js";
 
 /** Most bytes of frames in one append; larger only when a single frame is. */
 const APPEND_BYTES_MAX = MIB;
+/** The same of what is read from disk: those who keep up wait behind it. */
+const READ_BYTES_MAX = APPEND_BYTES_MAX / 2;
 /** A follower whose link holds this much waits until it drains; the core asks again with the next heartbeat. */
 const LINK_BYTES_MAX = 16 * MIB;
 
@@ -89,8 +91,8 @@ export class Replicator {
       this.#sendNothing(effect);
       return;
     }
-    budget.behind.count(nodeId, APPEND_BYTES_MAX);
-    const read = log.read(from, effect.through, bytesMax);
+    budget.behind.count(nodeId, READ_BYTES_MAX);
+    const read = log.read(from, effect.through, Math.min(bytesMax, READ_BYTES_MAX));
     read
       .finally(() => budget.endRead())
       .then(
@@ -105,7 +107,7 @@ export class Replicator {
           if (from > log.logStart.index) this.#options.failed(error);
         },
       )
-      .finally(() => budget.behind.count(nodeId, -APPEND_BYTES_MAX));
+      .finally(() => budget.behind.count(nodeId, -READ_BYTES_MAX));
   }
 
   sendSnapshot(to: Member, term: Term): void {

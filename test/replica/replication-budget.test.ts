@@ -65,14 +65,14 @@ test("reads have sixteen turns, and one given back is another's", () => {
   assert.deepEqual([budget.tryBeginRead(), budget.tryBeginRead()], [true, false]);
 });
 
-test("what goes to those that are behind, and to those that keep up, is bounded by itself", () => {
-  const budget = new ReplicationBudget(100);
+test("what goes to those that are behind, and to those that keep up, is bounded by itself: half as much for the former", () => {
+  const budget = new ReplicationBudget(200);
   const sent: string[] = [];
   budget.behind.count(near, 100);
   budget.behind.whenRoom(near, () => sent.push("behind"));
   budget.tail.whenRoom(near, () => sent.push("tail"));
   assert.deepEqual(sent, ["tail"]);
-  budget.tail.count(near, 100);
+  budget.tail.count(near, 200);
   budget.behind.count(near, -1);
   assert.deepEqual(sent, ["tail", "behind"]);
 });

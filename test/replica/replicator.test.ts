@@ -182,7 +182,7 @@ test("only so many logs are read at a time for followers that are behind; a read
 });
 
 test("what is on the way to a broker is bounded over all replica sets: others wait in order, until what they wait for is answered", async () => {
-  const budget = new ReplicationBudget(4 * 1024 * 1024);
+  const budget = new ReplicationBudget(8 * 1024 * 1024);
   const [first, second, third] = [new Fixture(budget), new Fixture(budget), new Fixture(budget)];
   first.read = Promise.resolve(frames(4, 7, { bodyBytes: 1024 * 1024 }));
   first.replicator.replicate(replicateFrom(3, 7));
@@ -225,7 +225,7 @@ test("a read that is under way counts as what it may bring, and what was sent co
 });
 
 test("records that are in memory do not wait behind those that are read for who is behind, and who has caught up is one of the others", async () => {
-  const budget = new ReplicationBudget(1024 * 1024);
+  const budget = new ReplicationBudget(2 * 1024 * 1024);
   const [behind, tail, other] = [new Fixture(budget), new Fixture(budget), new Fixture(budget)];
   behind.read = Promise.resolve(frames(4, 6, { bodyBytes: 1024 * 1024 }));
   behind.replicator.replicate(replicateFrom(3, 6));
