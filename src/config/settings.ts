@@ -73,7 +73,7 @@ export const settings = {
     default: 4 * MIB,
     min: 64 * KIB,
     max: GIB,
-    doc: "Sent to one other broker, over all partitions, and not yet on its disk, and as much again for replicas that are read for from disk; more helps where brokers are far from each other.",
+    doc: "Sent to one other broker, over all partitions, and not yet on its disk, and half as much again for replicas that are read for from disk; more helps where brokers are far from each other.",
   }),
   "journal.appendBytesMax": bytes({
     default: limits.journalAppendBytes,
