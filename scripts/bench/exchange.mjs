@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import grpc from "@grpc/grpc-js";
-import { latencyMs, megabytesPerSecond, play, rate, startRole } from "./roles.mjs";
+import { byteStream, latencyMs, megabytesPerSecond, play, rate, startRole } from "./roles.mjs";
 
 const { values: given } = parseArgs({
   options: {
@@ -22,16 +22,7 @@ const { values: given } = parseArgs({
 });
 const recordBytes = Number(given["record-bytes"]);
 
-const bytesAsTheyAre = (bytes) => bytes;
-const produce = {
-  path: "/quire.exchange/produce",
-  requestStream: true,
-  responseStream: true,
-  requestSerialize: bytesAsTheyAre,
-  requestDeserialize: bytesAsTheyAre,
-  responseSerialize: bytesAsTheyAre,
-  responseDeserialize: bytesAsTheyAre,
-};
+const produce = byteStream("/quire.exchange/produce");
 /** About what an acknowledgement takes. */
 const ANSWER = Buffer.alloc(20);
 
@@ -61,7 +52,7 @@ function clients({ ports }) {
     let turn = at;
     const calls = ports.map((port) => {
       const channel = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 });
-      const call = channel.makeBidiStreamRequest(produce.path, bytesAsTheyAre, bytesAsTheyAre);
+      const call = channel.makeBidiStreamRequest(produce.path, produce.requestSerialize, produce.responseDeserialize);
       call.on("data", () => {
         records += 1;
         latencyUs.record(Math.max(1, Math.round((performance.now() - sentAtMs) * 1e3)));

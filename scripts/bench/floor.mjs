@@ -17,7 +17,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { crc32 } from "node:zlib";
 import grpc from "@grpc/grpc-js";
-import { latencyMs, megabytesPerSecond, play, rate, startRole } from "./roles.mjs";
+import { byteStream, latencyMs, megabytesPerSecond, play, rate, startRole } from "./roles.mjs";
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
 const WRITE_QUORUM = 2;
@@ -41,17 +41,7 @@ const recordsPerBatch = Math.max(1, Math.floor(Number(given["batch-bytes"]) / re
 const batchBytes = recordsPerBatch * recordBytes;
 const underWayMax = Number(given["under-way"] ?? Math.max(1, Math.floor(Number(given["under-way-bytes"]) / batchBytes)));
 
-const bytesAsTheyAre = (bytes) => bytes;
-const stream = (name) => ({
-  path: `/quire.floor/${name}`,
-  requestStream: true,
-  responseStream: true,
-  requestSerialize: bytesAsTheyAre,
-  requestDeserialize: bytesAsTheyAre,
-  responseSerialize: bytesAsTheyAre,
-  responseDeserialize: bytesAsTheyAre,
-});
-const methods = { append: stream("append"), read: stream("read") };
+const methods = { append: byteStream("/quire.floor/append"), read: byteStream("/quire.floor/read") };
 const channelOptions = {
   "grpc-node.flow_control_window": WINDOW_BYTES,
   "grpc.max_receive_message_length": -1,
@@ -79,9 +69,9 @@ function serve(handlers) {
   });
 }
 
-function open(port, { path }) {
+function open(port, { path, requestSerialize, responseDeserialize }) {
   const client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), channelOptions);
-  const call = client.makeBidiStreamRequest(path, bytesAsTheyAre, bytesAsTheyAre);
+  const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
   // The end of a run is the end of its processes.
   call.on("error", () => {});
   return call;

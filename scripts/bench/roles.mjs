@@ -1,7 +1,20 @@
-// One script, several processes: it starts itself again in other roles, and asks them for what they counted.
+// What `floor.mjs` and `exchange.mjs` have in common: a script that starts itself again in other roles and asks them for what they counted, and streams of bytes.
 import { fork } from "node:child_process";
 
 const ROLE = "QUIRE_BENCH_ROLE";
+
+const asTheyAre = (bytes) => bytes;
+
+/** A method of gRPC with a stream of bytes each way. */
+export const byteStream = (path) => ({
+  path,
+  requestStream: true,
+  responseStream: true,
+  requestSerialize: asTheyAre,
+  requestDeserialize: asTheyAre,
+  responseSerialize: asTheyAre,
+  responseDeserialize: asTheyAre,
+});
 
 /** A role of `file` in a process of its own, with the same arguments; resolves with what it says first. `ask` resolves with what it says next. */
 export async function startRole(file, role, { options = {}, execArgv = [], env = {} } = {}) {

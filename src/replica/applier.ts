@@ -2,10 +2,10 @@ import { assert } from "../base/assert.js";
 import { QuireError } from "../base/errors.js";
 import { indexPlus, type LogIndex, type Offset, offset, type Term } from "../base/ids.js";
 import { KIB, MIB } from "../base/limits.js";
+import type { Slots } from "../base/slots.js";
 import { type Configuration, EntryKind } from "../consensus/types.js";
 import type { Frame, Log } from "../storage/log.js";
 import { decodeConfiguration } from "./configuration-codec.js";
-import type { Turns } from "./turns.js";
 import type { StateMachine } from "./types.js";
 
 /** Of frames in memory that are taken at a time. */
@@ -17,7 +17,7 @@ export interface ApplierOptions {
   readonly log: Pick<Log, "readCached" | "read">;
   readonly machine: StateMachine;
   /** Whose turn it is to read from disk. */
-  readonly reads: Turns;
+  readonly reads: Slots;
   /** What the machine's state rests on. */
   readonly restoredFrom: { readonly index: LogIndex; readonly nextOffset: Offset; readonly configuration: Configuration };
   /** Called after each entry. */
@@ -120,11 +120,10 @@ export class Applier {
   }
 
   #readThenPump(from: LogIndex): void {
-    const { log, machine, reads, failed } = this.#options;
+    const { failed } = this.#options;
     // A snapshot may have been installed meanwhile: then this read says nothing about what is next.
     const isNext = (): boolean => this.#mayApply && from === this.#appliedIndex + 1;
-    const read = reads.take(async () => (this.#mayApply ? await log.read(from, this.#target, READ_BYTES, machine.detail) : []));
-    read.then(
+    this.#read(from).then(
       (frames) => {
         if (isNext()) this.#apply(frames);
         this.#busy = false;
@@ -136,6 +135,17 @@ export class Applier {
         else this.#pump();
       },
     );
+  }
+
+  async #read(from: LogIndex): Promise<readonly Frame[]> {
+    const { log, machine, reads } = this.#options;
+    const turn = reads.acquire();
+    if (turn !== undefined) await turn;
+    try {
+      return this.#mayApply ? await log.read(from, this.#target, READ_BYTES, machine.detail) : [];
+    } finally {
+      reads.release();
+    }
   }
 
   #apply(frames: readonly Frame[]): void {

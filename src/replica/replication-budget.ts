@@ -1,6 +1,6 @@
 import { Fifo } from "../base/fifo.js";
 import type { NodeId } from "../base/ids.js";
-import { Turns } from "./turns.js";
+import { Slots } from "../base/slots.js";
 
 /** Reads from disk for followers that are behind, half a megabyte each. */
 const READS_MAX = 16;
@@ -64,7 +64,7 @@ export class ReplicationBudget {
   readonly tail: Inflight;
   /** To those that get what is read from disk for them. */
   readonly behind: Inflight;
-  readonly applyReads = new Turns(APPLY_READS_MAX);
+  readonly applyReads = new Slots(APPLY_READS_MAX);
   #reads = 0;
 
   constructor(bytesMax: number) {

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { EntryKind } from "../../src/base/entry-kind.js";
 import { QuireError } from "../../src/base/errors.js";
 import { type LogIndex, logIndex, offset } from "../../src/base/ids.js";
+import { Slots } from "../../src/base/slots.js";
 import { Applier } from "../../src/replica/applier.js";
-import { Turns } from "../../src/replica/turns.js";
 import type { Frame } from "../../src/storage/log.js";
 import { settle } from "../support/fake-clock.js";
 import { frames } from "../support/frames.js";
@@ -33,7 +33,7 @@ class Fixture {
       blank: () => Buffer.alloc(0),
       restore: () => undefined,
     },
-    reads: new Turns(1),
+    reads: new Slots(1),
     restoredFrom: { index: logIndex(0), nextOffset: offset(0), configuration },
     applied: (frame) => {
       this.applied.push(frame.index);

@@ -2,6 +2,7 @@
 import { QuireError } from "../../base/errors.js";
 import { onAbort } from "../../base/on-abort.js";
 import type { Timer } from "../../base/ports.js";
+import { Slots } from "../../base/slots.js";
 import { type Connections, closedError } from "../connections.js";
 import type { Metadata } from "../metadata.js";
 import type { ClientOptions } from "../options.js";
@@ -16,7 +17,6 @@ import { type FromHost, fromErrorMessage } from "./membership-messages.js";
 import type { MemberLink, Memberships } from "./memberships.js";
 import { PartitionWork } from "./partition-work.js";
 import { ProgressCell } from "./progress-cell.js";
-import { Slots } from "./slots.js";
 import { TopicReading } from "./topic-reading.js";
 
 export interface ConsumerParts {

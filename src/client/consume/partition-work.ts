@@ -1,6 +1,7 @@
 /** One owned partition at work: its records to the handler one after the other, and what is done to be committed. */
 import { QuireError } from "../../base/errors.js";
 import type { Logger, Timer } from "../../base/ports.js";
+import type { Slots } from "../../base/slots.js";
 import type { ClientPorts } from "../ports.js";
 import { ReceivedBatch, type ReceivedRecord } from "../record.js";
 import type { Serializer } from "../serializers.js";
@@ -8,7 +9,6 @@ import { Unpacker } from "../unpack.js";
 import type { Commits } from "./committer.js";
 import type { ResolvedConsume } from "./consume-options.js";
 import type { Bench, HandlerContext, Handling } from "./handling.js";
-import type { Slots } from "./slots.js";
 import type { TopicReading, Waiting } from "./topic-reading.js";
 
 /** A handler that never waits lets others have their turn after so long; looked at every so many records. */

@@ -1,7 +1,9 @@
+import { Fifo } from "./fifo.js";
+
 /** So many at a time; whoever waits is served in turn. */
 export class Slots {
   #free: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new Fifo<() => void>();
 
   constructor(count: number) {
     this.#free = count;
