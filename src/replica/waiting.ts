@@ -14,19 +14,24 @@ export interface Waiter {
 }
 
 /**
- * Proposals of this replica that were appended and not answered, in log order. Answered exactly once: when their
- * entry was applied, when another entry took its place (then it is certain that it never commits), or when this
- * replica has lost leadership for too long to learn which of the two it will be.
+ * Proposals of this replica that were appended and not answered. Answered exactly once: when their entry was applied, when it is certain that it
+ * never commits, or when this replica has lost leadership for too long to learn which of the two it will be.
+ *
+ * That another entry took its place here says little: with two brokers or more beyond R, an entry that was cut here for a later leader's may lie on
+ * others, and commit if that leader dies before it commits its own. Certain is what the first committed entry tells that excludes it.
  */
 export class WaitingProposals {
+  /** Those whose entries are in this log, in its order. */
   readonly #queue = new Fifo<Waiter>();
-  /** How many of the first were told `onDisk`. */
+  /** Those whose entries were cut from this log for a later leader's. */
+  #displaced: Waiter[] = [];
+  /** How many of the queue's first were told `onDisk`. */
   #told = 0;
   /** How long leadership has been lost with proposals waiting; 0 while leading. */
   #orphanTicks = 0;
 
   get size(): number {
-    return this.#queue.size;
+    return this.#queue.size + this.#displaced.length;
   }
 
   add(waiter: Waiter): void {
@@ -51,25 +56,20 @@ export class WaitingProposals {
       if (at.index === index && at.term === term) waiter.done({ index, term, baseOffset: at.baseOffset, replicasOnDisk: replicasOnDisk(index) });
       else waiter.done(replaced(waiter.at));
     }
+    if (this.#displaced.length > 0) this.#decide(index, term, replicasOnDisk);
   }
 
-  /** Entries from `index` on were removed for a later leader's: they never commit. */
+  /** Entries from `index` on were removed for a later leader's. */
   truncated(from: LogIndex): void {
-    const gone: Waiter[] = [];
-    for (let last = this.#queue.at(this.size - 1); last !== undefined && last.at.index >= from; last = this.#queue.at(this.size - 1)) {
-      this.#queue.pop();
-      gone.push(last);
-    }
-    this.#told = Math.min(this.#told, this.size);
-    for (const waiter of gone.reverse()) waiter.done(replaced(waiter.at));
+    this.#displaced.push(...this.#takeFrom(from));
   }
 
   /**
-   * A snapshot through `index` took the place of a log that did not agree with it there: what was proposed at or beyond that
-   * place gave way, and what was proposed before may or may not be part of the snapshot.
+   * A snapshot through `index` took the place of a log that did not agree with it there: what that log held at or beyond that
+   * place never commits, since whoever holds it holds what came before it too; what was proposed before may or may not be part of the snapshot.
    */
   installed(index: LogIndex): void {
-    this.truncated(index);
+    for (const waiter of this.#takeFrom(index)) waiter.done(replaced(waiter.at));
     this.failAll((at) => unknownOutcome(at, "this broker lost the partition's leadership and got a snapshot"));
   }
 
@@ -84,11 +84,38 @@ export class WaitingProposals {
   }
 
   failAll(error: (at: Placed) => Error): void {
-    const waiting: Waiter[] = [];
+    const waiting = this.#displaced;
+    this.#displaced = [];
     for (let waiter = this.#queue.shift(); waiter !== undefined; waiter = this.#queue.shift()) waiting.push(waiter);
     this.#told = 0;
     this.#orphanTicks = 0;
     for (const waiter of waiting) waiter.done(error(waiter.at));
+  }
+
+  /**
+   * The entry at `index`, of `term`, is committed, and so in every later leader's log: what was cut from that place commits if it is this entry (another
+   * leader had it and sent it back), and else never; nor does what lay behind it with an earlier term, because terms never go down along a log.
+   */
+  #decide(index: LogIndex, term: Term, replicasOnDisk: (index: LogIndex) => number): void {
+    const displaced = this.#displaced;
+    this.#displaced = [];
+    for (const waiter of displaced) {
+      const { at } = waiter;
+      if (at.index === index && at.term === term) waiter.done({ index, term, baseOffset: at.baseOffset, replicasOnDisk: replicasOnDisk(index) });
+      else if (at.index <= index || at.term < term) waiter.done(replaced(at));
+      else this.#displaced.push(waiter);
+    }
+  }
+
+  /** Takes those at or beyond `from` from the queue, in log order. */
+  #takeFrom(from: LogIndex): Waiter[] {
+    const taken: Waiter[] = [];
+    for (let last = this.#queue.at(this.#queue.size - 1); last !== undefined && last.at.index >= from; last = this.#queue.at(this.#queue.size - 1)) {
+      this.#queue.pop();
+      taken.push(last);
+    }
+    this.#told = Math.min(this.#told, this.#queue.size);
+    return taken.reverse();
   }
 }
 

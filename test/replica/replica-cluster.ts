@@ -24,6 +24,8 @@ export class ReplicaCluster {
   readonly hosts = new Map<NodeId, LocalHost>();
   readonly #stores = new Map<NodeId, MemoryStore>();
   readonly #cut = new Set<NodeId>();
+  /** Whether a message is lost on its way, and nobody is told. */
+  isLost: (from: NodeId, to: NodeId, envelope: ReplicaEnvelope) => boolean = () => false;
   readonly #initial: Configuration;
 
   readonly #logsOf: ((id: NodeId, shared: { clock: FakeClock; store: MemoryStore }) => LogFactory) | undefined;
@@ -111,7 +113,7 @@ export class ReplicaCluster {
   }
 
   #send(from: NodeId, to: NodeId, envelope: ReplicaEnvelope): boolean {
-    if (this.#cut.has(from) || this.#cut.has(to)) return true;
+    if (this.#cut.has(from) || this.#cut.has(to) || this.isLost(from, to, envelope)) return true;
     this.clock.soon(() => this.hosts.get(to)?.receive(from, envelope));
     return this.hosts.has(to);
   }

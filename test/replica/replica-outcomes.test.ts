@@ -34,6 +34,39 @@ test("a proposal whose place a snapshot covers is not called unwritten: nobody h
   assert.deepEqual(outcomes, ["WRITE_OUTCOME_UNKNOWN"]);
 });
 
+test("what was cut for a leader that died before it committed anything is not called unwritten: others may have it, and commit it", async () => {
+  const cluster = new ReplicaCluster(5, { w: 3, r: 3 });
+  for (let id = 1; id <= 5; id++) await cluster.start(id);
+  const a = await cluster.leader();
+  await cluster.until("all have all", () =>
+    cluster.replicas().every(({ log, commitIndex }) => log.lastIndex === a.log.lastIndex && commitIndex === a.commitIndex),
+  );
+  const [b, ...others] = cluster.replicas().filter((replica) => replica !== a);
+  assert.ok(b !== undefined);
+  const among = (replicas: readonly LocalReplica[], ...ids: readonly number[]): boolean =>
+    ids.every((id) => replicas.some(({ replicaId }) => replicaId === id));
+  cluster.isLost = (from, to) => !among([a, b], from, to);
+  const outcomes: string[] = [];
+  a.propose(batchOf("perhaps"), (outcome) => outcomes.push(reasonOf(outcome)));
+  await cluster.until("one more has it", () => b.log.syncedIndex === a.log.lastIndex);
+  // Another is elected without these two, and what it appends reaches nobody, then only the former leader.
+  cluster.isLost = (from, to, { message }) => !among(others, from, to) || message.kind === "append";
+  await cluster.until("another leads", () => others.some(({ role }) => role === "leader"));
+  const c = others.find(({ role }) => role === "leader");
+  assert.ok(c !== undefined);
+  cluster.isLost = (from, to) => !among([a, c], from, to);
+  const appended = a.log.lastIndex;
+  await cluster.until("it was cut", () => a.log.termAt(appended) === c.term);
+  assert.deepEqual(outcomes, []);
+  cluster.kill(c.replicaId);
+  cluster.isLost = () => false;
+  cluster.cut(a.replicaId);
+  await cluster.until("the one that has it leads", () => b.serving);
+  assert.equal(b.highWatermark, 1, "it is written");
+  await cluster.until("it is answered", () => outcomes.length > 0);
+  assert.deepEqual(outcomes, ["WRITE_OUTCOME_UNKNOWN"]);
+});
+
 test("what a leader admitted before it left its replica set is answered, though nobody writes to it any more", async () => {
   const { cluster, leader } = await clusterOfThree();
   const voters = leader.configuration.voters.filter((voter) => voter.replicaId !== leader.replicaId);

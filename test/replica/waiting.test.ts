@@ -26,18 +26,49 @@ test("a proposal is answered when its entry is applied, in log order", () => {
   assert.equal(waiting.size, 0);
 });
 
-test("a proposal whose place a later leader's entry took was certainly not written", () => {
+test("a proposal whose place another committed entry has was certainly not written", () => {
   const { waiting, outcomes } = waitingFor(4, 5);
   waiting.applied(logIndex(4), term(2), () => 2);
-  waiting.truncated(logIndex(5));
+  waiting.applied(logIndex(5), term(2), () => 2);
   assert.deepEqual(outcomes, ["4 NOT_LEADER", "5 NOT_LEADER"]);
 });
 
-test("truncation answers only what it removed", () => {
+test("what was cut for a later leader's waits until an entry is committed that excludes it", () => {
+  const { waiting, outcomes } = waitingFor(4, 5, 6, 7);
+  waiting.truncated(logIndex(5));
+  assert.deepEqual(outcomes, []);
+  waiting.applied(logIndex(4), term(1), () => 2);
+  // Of an earlier term than what lay behind it, so that it excludes only what was in its place.
+  waiting.applied(logIndex(5), term(0), () => 2);
+  assert.deepEqual(outcomes, ["4 committed", "5 NOT_LEADER"]);
+  assert.equal(waiting.size, 2);
+  waiting.applied(logIndex(6), term(3), () => 2);
+  assert.deepEqual(outcomes, ["4 committed", "5 NOT_LEADER", "6 NOT_LEADER", "7 NOT_LEADER"], "terms never go down along a log");
+  assert.equal(waiting.size, 0);
+});
+
+test("what was cut here, and committed by another leader who had it, is written", () => {
+  const { waiting, outcomes } = waitingFor(4);
+  waiting.truncated(logIndex(4));
+  waiting.applied(logIndex(4), term(1), () => 3);
+  assert.deepEqual(outcomes, ["4 committed"]);
+});
+
+test("a place may be proposed for again while the outcome of what was cut from it is open", () => {
+  const { waiting, outcomes } = waitingFor(4, 5);
+  waiting.truncated(logIndex(4));
+  waiting.add({ at: at(4, 3), done: (outcome) => outcomes.push(`4 again ${outcomeOf(outcome)}`), onDisk: () => outcomes.push("4 again on disk") });
+  waiting.synced(logIndex(4));
+  waiting.applied(logIndex(4), term(3), () => 2);
+  assert.deepEqual(outcomes, ["4 again on disk", "4 again committed", "4 NOT_LEADER", "5 NOT_LEADER"]);
+});
+
+test("truncation leaves what lies before it", () => {
   const { waiting, outcomes } = waitingFor(4, 5, 6);
   waiting.truncated(logIndex(5));
-  assert.deepEqual(outcomes, ["5 NOT_LEADER", "6 NOT_LEADER"]);
-  assert.equal(waiting.size, 1);
+  waiting.synced(logIndex(4));
+  waiting.failAll((place) => unknownOutcome(place, "the test ends"));
+  assert.deepEqual(outcomes, ["4 on disk", "5 WRITE_OUTCOME_UNKNOWN", "6 WRITE_OUTCOME_UNKNOWN", "4 WRITE_OUTCOME_UNKNOWN"]);
 });
 
 test("being on disk here is told once, and not to what was not synced", () => {
@@ -57,6 +88,13 @@ test("without leadership for long enough the outcome is unknown, not failed", ()
   for (let tick = 1; tick < ORPHAN_TICKS; tick++) waiting.tick(false);
   assert.deepEqual(outcomes, []);
   waiting.tick(false);
+  assert.deepEqual(outcomes, ["4 WRITE_OUTCOME_UNKNOWN"]);
+});
+
+test("of what was cut, too, the outcome is unknown without leadership for long enough", () => {
+  const { waiting, outcomes } = waitingFor(4);
+  waiting.truncated(logIndex(4));
+  for (let tick = 0; tick < ORPHAN_TICKS; tick++) waiting.tick(false);
   assert.deepEqual(outcomes, ["4 WRITE_OUTCOME_UNKNOWN"]);
 });
 

@@ -10,9 +10,17 @@ export const replicaMutants: readonly Mutant[] = [
   ]),
   mutant("a proposal that was truncated is answered as committed", [
     "replica/waiting.js",
-    "for (const waiter of gone.reverse())\n            waiter.done(replaced(waiter.at));",
-    "for (const waiter of gone.reverse())\n            waiter.done({ ...waiter.at, replicasOnDisk: 1 });",
+    "this.#displaced.push(...this.#takeFrom(from));",
+    "for (const waiter of this.#takeFrom(from))\n            waiter.done({ ...waiter.at, replicasOnDisk: 1 });",
   ]),
+  leftTo(
+    "test/replica/replica-outcomes.test.ts",
+    mutant("a proposal that was truncated is answered as not written", [
+      "replica/waiting.js",
+      "this.#displaced.push(...this.#takeFrom(from));",
+      "for (const waiter of this.#takeFrom(from))\n            waiter.done(replaced(waiter.at));",
+    ]),
+  ),
   mutant("a proposal whose leader was deposed is answered as not written", [
     "replica/waiting.js",
     "waiter.done(error(waiter.at));",
