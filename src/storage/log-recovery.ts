@@ -40,6 +40,8 @@ interface LogRecoveryOptions {
   readonly names: readonly string[];
   /** The checkpoint given is made up: of what no checkpoint names, nothing is known. */
   readonly isCheckpointLost: boolean;
+  /** A sync failed, and what is in memory may not be on disk. */
+  readonly isUnsure: boolean;
 }
 
 /** Reads what came after a checkpoint, and puts the folder in order. Each step once, in the order of the methods. */
@@ -50,7 +52,6 @@ export class LogRecovery {
   readonly #folder: string;
   readonly #checkpoint: Checkpoint;
   readonly #names: readonly string[];
-  /** A sync failed when the log was last opened. */
   readonly #isUnsure: boolean;
   readonly #isCheckpointLost: boolean;
   /** Segments whose files go. */
@@ -64,8 +65,8 @@ export class LogRecovery {
   /** The highest number seen, in what goes as well: it must not be used again. */
   #groupMax: number;
 
-  constructor({ files, folder, checkpoint, names, isCheckpointLost }: LogRecoveryOptions) {
-    this.#isUnsure = names.includes(UNSURE_NAME);
+  constructor({ files, folder, checkpoint, names, isCheckpointLost, isUnsure }: LogRecoveryOptions) {
+    this.#isUnsure = isUnsure;
     this.#isCheckpointLost = isCheckpointLost;
     this.#files = files;
     this.#folder = folder;

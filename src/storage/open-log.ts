@@ -41,6 +41,8 @@ interface Base {
   readonly isRepaired: boolean;
   /** The checkpoint was made up. */
   readonly isBegun: boolean;
+  /** A sync failed, and what it left out is not known: what memory takes for written may not be on disk. */
+  readonly isUnsure: boolean;
 }
 
 /**
@@ -68,7 +70,7 @@ async function open(options: OpenLogOptions): Promise<OpenedLog> {
   // The former process may have ended between a rename and its sync: what is built upon from here on must not come undone.
   if (names.length > 0) await files.syncFolder(folder);
   const base = await loadBase(options, names);
-  const recovery = new LogRecovery({ files, folder, checkpoint: base.checkpoint, names, isCheckpointLost: base.doubt?.kind === "damaged" });
+  const recovery = new LogRecovery({ files, folder, ...base, names, isCheckpointLost: base.doubt?.kind === "damaged" });
   const isWhole = await recovery.checkKnownSegments();
   if (isWhole) await recovery.scanTail();
   const { deferredIn } = base.checkpoint;
@@ -84,13 +86,15 @@ async function open(options: OpenLogOptions): Promise<OpenedLog> {
 async function loadBase({ files, folder, isNew, journalGroup }: OpenLogOptions, names: readonly string[]): Promise<Base> {
   const checkpoint = await load(files, folder, names, CHECKPOINT_NAME);
   const failed = await load(files, folder, names, FAILED_NAME);
+  // The process may have ended while it wrote the mark that a sync had failed.
+  const isUnsure = names.includes(UNSURE_NAME) || failed === "damaged";
   if (failed !== undefined && failed !== "damaged" && (checkpoint === undefined || checkpoint === "damaged" || failed.group >= checkpoint.group)) {
     // One more than any group that the failure left behind, so that this mark is never taken for a fresh one.
-    return { checkpoint: { ...failed, group: failed.group + 1 }, doubt: undefined, isRepaired: true, isBegun: false };
+    return { checkpoint: { ...failed, group: failed.group + 1 }, doubt: undefined, isRepaired: true, isBegun: false, isUnsure };
   }
   if (checkpoint !== undefined && checkpoint !== "damaged") {
     const from = indexPlus(checkpoint.segments.at(-1)?.last ?? checkpoint.logStart.index, 1);
-    return { checkpoint, doubt: failed === "damaged" ? { kind: "torn", from } : undefined, isRepaired: failed !== undefined, isBegun: false };
+    return { checkpoint, doubt: failed === "damaged" ? { kind: "torn", from } : undefined, isRepaired: failed !== undefined, isBegun: false, isUnsure };
   }
   const [first] = firstIndexesOf(names);
   if (first !== undefined && first > 1) throw beginningLost(folder, first);
@@ -107,7 +111,7 @@ async function loadBase({ files, folder, isNew, journalGroup }: OpenLogOptions, 
   };
   if (first === undefined) await makeLastingFolder(files, folder);
   const isFresh = isNew && first === undefined && checkpoint === undefined;
-  return { checkpoint: empty, doubt: isFresh ? undefined : { kind: "damaged", from: indexPlus(logStart.index, 1) }, isRepaired: true, isBegun: true };
+  return { checkpoint: empty, doubt: isFresh ? undefined : { kind: "damaged", from: indexPlus(logStart.index, 1) }, isRepaired: true, isBegun: true, isUnsure };
 }
 
 /** Nobody can say whether what came before was dropped or is missing: taken for dropped, it would be lost for every reader. */

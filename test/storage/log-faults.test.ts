@@ -197,6 +197,36 @@ test("after a sync that failed while a log was opened, what memory shows is writ
   }
 });
 
+test("a mark of a failed sync that was not written whole says as much: what memory shows is written anew before it counts", async () => {
+  for (const last of [6, 12]) {
+    const files = new FaultyFiles();
+    const settings = { segmentBytes: 800 };
+    const { log, settled, failures } = await openTestLog({ files, settings });
+    log.append(frames(1, 5));
+    await settled();
+    const segments = log.segments().length;
+    log.append(frames(6, last));
+    files.fault = (operation, path) => {
+      // The process dies when the mark was made and is empty.
+      if (operation === "open" && path.endsWith(FAILED_NAME)) files.diesAfter = files.calls;
+      return operation === "sync" ? { code: "EIO" } : undefined;
+    };
+    await turns(20);
+    assert.ok(failures.length === 1 && (last === 6 || log.segments().length > segments), "in a segment that counts, and in a new one");
+    const next = files.restart();
+    assert.ok(next.paths().some((path) => path.endsWith(FAILED_NAME)));
+    const again = await openTestLog({ files: next, settings, isNew: false });
+    const { lastIndex } = again.log;
+    assert.ok(lastIndex >= 5);
+    assert.deepEqual(again.log.doubt, { kind: "torn", from: 6 });
+    for (let chance = 0; chance < 10; chance++) {
+      const { log: afterPowerCut } = await openTestLog({ files: next.crash((bound) => chance % bound), settings, isNew: false });
+      assert.equal(afterPowerCut.lastIndex, lastIndex);
+      assert.deepEqual(await afterPowerCut.read(logIndex(1), lastIndex, 10_000), frames(1, lastIndex));
+    }
+  }
+});
+
 test("what comes in one turn of the event loop is one group, and all that comes while it is under way one more", async () => {
   const files = new FaultyFiles();
   const { log, settled } = await openTestLog({ files, settings: { segmentBytes: 1e6 } });
