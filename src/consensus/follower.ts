@@ -106,10 +106,10 @@ function truncate<P>(state: State<P>, from: LogIndex): void {
   if (membership.truncate(from)) announceConfiguration(state);
 }
 
-/** Tells the leader how much of its log is on disk here, once term, vote and entries are (rule 2). */
+/** Tells the leader how much of its log is on disk here, once term, vote and entries are (rule 2). Nothing while a snapshot takes the log's place: then it is asked. */
 export function acknowledge<P>(state: State<P>): void {
   const { following, leader, log } = state;
-  if (leader === null || state.role === "leader" || !isSaved(state)) return;
+  if (leader === null || state.role === "leader" || !isSaved(state) || following.installing !== undefined) return;
   const match = lower(following.verified, log.syncedIndex);
   const isAnswer = following.answerDue && match === following.verified;
   if (match <= following.acknowledged && !isAnswer) return;

@@ -18,8 +18,14 @@ import { SeededRandom } from "../consensus/seeded-random.js";
 import { type Broker, FaultyCluster, folderOf, SET, turn } from "./faulty-cluster.js";
 import { batchOf } from "./replica-cluster.js";
 
-const NODES = 4;
+/** Of these, the first few are voters from the beginning. Of five voters, an entry may lie on two that no leader of the next term has heard of. */
+const SIZES = [
+  { nodes: 4, voters: 3, quorum: 2 },
+  { nodes: 5, voters: 5, quorum: 3 },
+] as const;
 const STEPS = 2_500;
+/** No disk of these takes longer. */
+const DISK_TURNS_MAX = 100;
 const memberOf = (id: number): Member => ({ replicaId: replicaId(id), nodeId: nodeId(id) });
 
 /** What happened in a run, to show that something did. */
@@ -36,6 +42,8 @@ interface Totals {
 class Run {
   readonly #random: SeededRandom;
   readonly #cluster: FaultyCluster;
+  /** Ids of all brokers, from 1. */
+  readonly #ids: readonly number[];
   readonly #actions: readonly (() => void | Promise<void>)[];
   /** One message lost in so many. */
   readonly #dropOneIn: number;
@@ -54,10 +62,12 @@ class Run {
     this.#random = random;
     this.#dropOneIn = 4 + random.below(60);
     this.#cutPolicy = random.oneIn(3) ? "state" : "records";
+    const { nodes, voters, quorum } = random.oneIn(3) ? SIZES[1] : SIZES[0];
+    this.#ids = Array.from({ length: nodes }, (_, at) => at + 1);
     this.#cluster = new FaultyCluster({
       random,
-      nodes: NODES,
-      initial: { voters: [1, 2, 3].map(memberOf), learners: [], w: 2, r: 2 },
+      nodes,
+      initial: { voters: this.#ids.slice(0, voters).map(memberOf), learners: [], w: quorum, r: quorum },
       cutPolicy: this.#cutPolicy,
       cacheBytes: random.pick([0, 2_000, 1_000_000]) ?? 0,
       logSettings: { segmentBytes: 700 + random.below(3_000), segmentAgeMs: 0, flush: "batch", flushIntervalMs: 1 },
@@ -137,16 +147,16 @@ class Run {
 
   #reconfigure(): void {
     const leader = this.#random.pick(this.#cluster.leaders());
-    const ids = [1, 2, 3, 4].filter(() => !this.#random.oneIn(4));
-    const [w, r] = [1 + this.#random.below(4), 1 + this.#random.below(4)];
+    const ids = this.#ids.filter(() => !this.#random.oneIn(4));
+    const [w, r] = [1 + this.#random.below(this.#ids.length), 1 + this.#random.below(this.#ids.length)];
     if (quorumProblem({ n: ids.length, w, r }) !== undefined) return;
-    const learners = [1, 2, 3, 4].filter((id) => !ids.includes(id) && this.#random.oneIn(2)).map(memberOf);
+    const learners = this.#ids.filter((id) => !ids.includes(id) && this.#random.oneIn(2)).map(memberOf);
     leader?.reconfigure({ voters: ids.map(memberOf), learners, w, r }).catch(() => undefined);
   }
 
   #transfer(): void {
     const leader = this.#random.pick(this.#cluster.leaders());
-    leader?.transfer(replicaId(1 + this.#random.below(NODES))).catch(() => undefined);
+    leader?.transfer(replicaId(1 + this.#random.below(this.#ids.length))).catch(() => undefined);
   }
 
   #read(): void {
@@ -214,9 +224,9 @@ class Run {
   }
 
   #cut(): void {
-    const one = 1 + this.#random.below(NODES);
+    const one = 1 + this.#random.below(this.#ids.length);
     const oneWay = this.#random.oneIn(3);
-    for (let other = 1; other <= NODES; other++) {
+    for (const other of this.#ids) {
       if (this.#random.oneIn(4)) continue;
       this.#cluster.blocked.add(`${one}>${other}`);
       if (!oneWay) this.#cluster.blocked.add(`${other}>${one}`);
@@ -232,11 +242,15 @@ class Run {
     const cluster = this.#cluster;
     cluster.blocked.clear();
     for (const broker of cluster.brokers) {
+      broker.files.fault = () => undefined;
+      if (broker.process !== undefined) broker.process.store.failure = undefined;
+    }
+    // Until those have heard of it whose call failed.
+    for (let turns = 0; turns < DISK_TURNS_MAX; turns++) await turn();
+    for (const broker of cluster.brokers) {
       const replica = broker.process?.host.get(SET);
       if (replica === undefined || replica.failure !== undefined || broker.isStopping) await cluster.crash(broker, { power: false });
-      broker.files.fault = () => undefined;
       if (broker.process === undefined) await cluster.start(broker);
-      else broker.process.store.failure = undefined;
     }
     do await this.#until("all agree", () => this.#allAgree());
     while (!(await this.#checkAll()));
