@@ -8,7 +8,7 @@
 //        [--duration 10] [--warm-up 2] [--no-sync] [--no-consumer]
 //
 // Prints one JSON object. Its ports are the kernel's choice, its files are in the folder for temporary files.
-import { fdatasync, mkdtempSync, openSync, rmSync, writev } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHistogram } from "node:perf_hooks";
@@ -17,10 +17,10 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { crc32 } from "node:zlib";
 import grpc from "@grpc/grpc-js";
+import { counted, FloorLog, WRITE_QUORUM } from "./floor-log.mjs";
 import { byteStream, latencyMs, megabytesPerSecond, play, rate, startRole } from "./roles.mjs";
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
-const WRITE_QUORUM = 2;
 /** Of a record: what says how long key, value and headers are. */
 const RECORD_HEADER_BYTES = 6;
 
@@ -37,6 +37,7 @@ const { values: given } = parseArgs({
   },
 });
 const recordBytes = Number(given["record-bytes"]);
+const isSynced = !given["no-sync"];
 const recordsPerBatch = Math.max(1, Math.floor(Number(given["batch-bytes"]) / recordBytes));
 const batchBytes = recordsPerBatch * recordBytes;
 const underWayMax = Number(given["under-way"] ?? Math.max(1, Math.floor(Number(given["under-way-bytes"]) / batchBytes)));
@@ -77,53 +78,10 @@ function open(port, { path, requestSerialize, responseDeserialize }) {
   return call;
 }
 
-const counted = (count) => {
-  const bytes = Buffer.allocUnsafe(4);
-  bytes.writeUInt32LE(count);
-  return bytes;
-};
-
-/** A file to which batches are appended in groups: one write and one sync under way, what comes meanwhile is the next group. */
-class Log {
-  #descriptor;
-  #onDurable;
-  #waiting = [];
-  #isBusy = false;
-
-  constructor(file, onDurable) {
-    this.#descriptor = openSync(file, "wx");
-    this.#onDurable = onDurable;
-  }
-
-  append(batch) {
-    crc32(batch);
-    this.#waiting.push(batch);
-    if (!this.#isBusy) this.#writeGroup();
-  }
-
-  #writeGroup() {
-    const group = this.#waiting;
-    this.#waiting = [];
-    this.#isBusy = true;
-    writev(this.#descriptor, group, null, (error) => {
-      if (error) throw error;
-      if (given["no-sync"]) this.#isDurable(null, group.length);
-      else fdatasync(this.#descriptor, (syncError) => this.#isDurable(syncError, group.length));
-    });
-  }
-
-  #isDurable(error, count) {
-    if (error) throw error;
-    this.#isBusy = false;
-    this.#onDurable(count);
-    if (this.#waiting.length > 0) this.#writeGroup();
-  }
-}
-
 function follower({ file }) {
   serve({
     append(call) {
-      const log = new Log(file, (count) => call.write(counted(count)));
+      const log = new FloorLog(file, isSynced, (count) => call.write(counted(count)));
       call.on("data", (batch) => log.append(batch));
       call.on("error", () => {});
     },
@@ -186,7 +144,7 @@ function leader({ file, followers }) {
     call.on("data", (bytes) => isDurable(at + 1, bytes.readUInt32LE(0)));
     return call;
   });
-  const log = new Log(file, (count) => isDurable(0, count));
+  const log = new FloorLog(file, isSynced, (count) => isDurable(0, count));
   serve({
     append(call) {
       producer = call;

@@ -16,7 +16,7 @@ export const byteStream = (path) => ({
   responseDeserialize: asTheyAre,
 });
 
-/** A role of `file` in a process of its own, with the same arguments; resolves with what it says first. `ask` resolves with what it says next. */
+/** A role of `file` in a process of its own, with the same arguments; resolves with what it says first. `ask` tells it something and resolves with what it says next. */
 export async function startRole(file, role, { options = {}, execArgv = [], env = {} } = {}) {
   const child = fork(file, process.argv.slice(2), { execArgv, env: { ...env, ...process.env, [ROLE]: JSON.stringify({ role, ...options }) } });
   const next = () =>
@@ -24,9 +24,9 @@ export async function startRole(file, role, { options = {}, execArgv = [], env =
       child.once("message", resolve);
       child.once("exit", (code) => reject(new Error(`the ${role} ended with ${code}`)));
     });
-  const ask = () => {
+  const ask = (question = {}) => {
     const answer = next();
-    child.send({});
+    child.send(question);
     return answer;
   };
   return { child, said: await next(), ask };
