@@ -387,13 +387,14 @@ export class GroupCommit {
 
   /** The checkpoint makes the truncation last; then the bytes go, so that nothing newer is ever written over them. */
   async #cutFiles(cut: PendingCut): Promise<void> {
-    const { files, folder, openSegments, checkpoint } = this.#options;
+    const { checkpoint } = this.#options;
+    const written = this.#written; // Before the checkpoint is: of what is cut meanwhile it knows nothing, and files must not end before it.
     this.#cut = undefined;
     if (this.#segment !== cut.kept) await this.#closeFile();
     this.lane?.void();
     await checkpoint.write();
     this.lane?.voided();
     this.#bytesSinceCheckpoint = 0;
-    await removeCut(files, folder, openSegments, cut);
+    await removeCut(this.#options, cut, written);
   }
 }

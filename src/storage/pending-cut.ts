@@ -1,4 +1,6 @@
+import type { LogIndex } from "../base/ids.js";
 import { type Files, syncFile } from "./files.js";
+import type { EntryPlace, LogState } from "./log-state.js";
 import type { OpenSegments } from "./open-segments.js";
 import { indexName, type Segment, segmentName } from "./segment.js";
 
@@ -10,11 +12,34 @@ export interface PendingCut {
   readonly removed: ReadonlySet<Segment>;
 }
 
-/** Takes it out of the files, once a checkpoint says that it is not wanted. */
-export async function removeCut(files: Files, folder: string, openSegments: OpenSegments, { kept, position, removed }: PendingCut): Promise<void> {
+interface Where {
+  readonly files: Files;
+  readonly folder: string;
+  readonly openSegments: OpenSegments;
+  readonly state: Pick<LogState, "segments">;
+}
+
+/**
+ * Takes it out of the files, once a checkpoint says that it is not wanted.
+ *
+ * @param written the files' end. What a journal refused is in none, which may end before the cut, or not have been begun
+ */
+export async function removeCut(
+  { files, folder, openSegments, state }: Where,
+  cut: PendingCut,
+  written: { index: LogIndex; place: EntryPlace },
+): Promise<void> {
+  const { kept, removed } = cut;
+  const position = Math.min(cut.position, written.place.position);
   for (const segment of [...removed].sort((a, b) => b.first - a.first)) await removeSegment(files, folder, openSegments, segment);
   if (removed.size > 0) await files.syncFolder(folder);
-  if (kept !== undefined) await shorten(files, folder, openSegments, kept, position);
+  if (kept === undefined || written.index < kept.first) return;
+  try {
+    await shorten(files, folder, openSegments, kept, position);
+  } catch (error) {
+    // It may be dropped meanwhile, and its file with it.
+    if (state.segments.includes(kept)) throw error;
+  }
 }
 
 /** Whose entries nobody wants any more. */

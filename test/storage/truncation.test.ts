@@ -22,3 +22,22 @@ test("what was truncated is gone from its file before anything newer is on disk,
   await reopened.log.close();
   await log.close();
 });
+
+test("a segment that a truncation is about to shorten may be dropped before, and its log goes on", async () => {
+  for (const isBusy of [false, true]) {
+    const { log, settled, failures } = await openTestLog({ files: new FaultyFiles(), settings: { segmentBytes: 3_100 } });
+    log.append(frames(1, 12, { term: 1, bodyBytes: 200 }));
+    await settled();
+    const boundary = log.segments()[0]?.last.index ?? 0;
+    if (isBusy) {
+      log.append(frames(13, 13, { term: 1, bodyBytes: 200 }));
+      await new Promise(setImmediate);
+    }
+    log.truncate(logIndex(boundary + 1));
+    log.append(frames(boundary + 1, boundary + 2, { term: 2, bodyBytes: 200 }));
+    const start = await log.dropThrough(logIndex(boundary));
+    await settled();
+    assert.deepEqual([start.index, failures, log.syncedIndex], [boundary, [], boundary + 2]);
+    await log.close();
+  }
+});

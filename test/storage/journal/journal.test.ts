@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FRAME_HEADER_BYTES } from "../../../src/base/frame-codec.js";
+import { logIndex } from "../../../src/base/ids.js";
+import { KIB } from "../../../src/base/limits.js";
 import { GROUP_HEADER_BYTES, partBytes } from "../../../src/storage/journal/journal-codec.js";
 import { frame } from "../../support/frames.js";
 import { JournalDisk, type JournalProcess, turnsUntil } from "../../support/journal-disk.js";
@@ -110,6 +112,35 @@ test("after a failure what is behind is still written behind, and what failed ke
       [1, undefined],
     ],
   );
+});
+
+test("a log that is cut while a journal that fails refuses it goes on with files of its own", async () => {
+  for (const cutFrom of [11, 12, 13]) {
+    const disk = new JournalDisk({ log: { settings: { segmentBytes: 2_000 * KIB } } });
+    const { logs } = await open(disk);
+    const [one, two] = logs as [TestLog, TestLog];
+    for (let count = 0; count < 10; count++) appendTo(one, 10 * KIB);
+    appendTo(two);
+    await Promise.all([one.settled(), two.settled()]);
+    // The next entry begins a segment that has no file yet.
+    one.log.configure({ segmentBytes: 100 * KIB, segmentAgeMs: 0, flush: "batch", flushIntervalMs: 20 });
+    let isFailing = false;
+    disk.files.fault = (operation, path) => {
+      if (operation !== "write" || !isJournal(path) || isFailing) return undefined;
+      isFailing = true;
+      for (let count = 0; count < 3; count++) appendTo(one);
+      setImmediate(() => one.log.truncate(logIndex(cutFrom)));
+      return { code: "ENOSPC" };
+    };
+    appendTo(two);
+    await turnsUntil(() => two.failures.length > 0 && one.log.lastIndex < cutFrom);
+    await one.settled();
+    assert.deepEqual([one.failures, one.log.lastIndex, one.log.syncedIndex], [[], cutFrom - 1, cutFrom - 1]);
+    disk.files.fault = () => undefined;
+    disk.cutPower();
+    const [again] = (await open(disk)).logs;
+    assert.deepEqual([again?.log.lastIndex, again?.log.doubt], [cutFrom - 1, undefined]);
+  }
 });
 
 for (const [which, fileNumber] of [
