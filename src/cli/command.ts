@@ -31,6 +31,7 @@ export function command<const P extends OptionTable, const O extends OptionTable
     },
     handler: async (args) => {
       try {
+        checkGivenOnce(args, spec.options);
         checkNumbers(args, spec.options);
         // yargs has checked names and types by the same table.
         await spec.run(args as unknown as InferredOptionTypes<P> & InferredOptionTypes<O>);
@@ -56,6 +57,13 @@ export const commandGroup = (name: string, summary: string, commands: readonly C
 });
 
 export const wordOf = ({ command: usage }: CommandModule): string => String(usage).split(" ")[0] ?? "";
+
+/** yargs makes a list of what is given twice. @throws QuireError INVALID_FIELD */
+function checkGivenOnce(args: Readonly<Record<string, unknown>>, options: OptionTable): void {
+  for (const [name, { array }] of Object.entries(options)) {
+    if (array !== true && Array.isArray(args[name])) throw new QuireError("INVALID_FIELD", `--${name} is given ${args[name].length} times; give it once`);
+  }
+}
 
 /** All our numbers count something; yargs takes fractions, and makes NaN of what is no number. @throws QuireError INVALID_FIELD */
 function checkNumbers(args: Readonly<Record<string, unknown>>, options: OptionTable): void {

@@ -11,7 +11,8 @@ import { lz4FrameBytes } from "./lz4-frame.js";
 export interface Codec {
   compress(body: Buffer): Promise<Buffer>;
   /**
-   * Never makes more than `bytesMax`, whatever the body says of itself. Of a body that was cut, Node's zstd gives what there is: look at the length.
+   * Never makes more than `bytesMax`, whatever the body says of itself. Of a body that was cut, Node's zstd gives what there is, and LZ4 without
+   * checksums of its own gives something of one that was damaged: look at the length, and at the batch's checksum before.
    *
    * @throws any Error when the body is not of this codec, is damaged, or would become larger
    */

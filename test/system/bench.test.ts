@@ -117,8 +117,8 @@ test("produce, one at a time: as many answers as records, and profiles where the
     const { acknowledgementMs, consumed, acknowledged } = only(phases);
     assert.ok(acknowledgementMs !== null && acknowledged !== null && consumed === null);
     assert.ok(totals.acknowledged >= acknowledgementMs.samples);
-    assert.deepEqual(readdirSync(profiles).sort(), ["broker-1.cpuprofile", "producer-1.cpuprofile"]);
-    const profile = JSON.parse(readFileSync(join(profiles, "broker-1.cpuprofile"), "utf8")) as { nodes: unknown[] };
+    assert.deepEqual(readdirSync(profiles).sort(), ["broker-1-measured.cpuprofile", "producer-1-measured.cpuprofile"]);
+    const profile = JSON.parse(readFileSync(join(profiles, "broker-1-measured.cpuprofile"), "utf8")) as { nodes: unknown[] };
     assert.ok(profile.nodes.length > 10);
   } finally {
     rmSync(profiles, { recursive: true, force: true });

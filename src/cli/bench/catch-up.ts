@@ -1,12 +1,26 @@
 /** How fast a broker that was down gets what it missed, and what that does to those who produce meanwhile. */
+import { QuireError } from "../../base/errors.js";
 import { machineMonotonicMs } from "../../base/system-ports.js";
 import type { BrokerProcess } from "../local/broker-process.js";
+import { tell } from "../output.js";
 import { folderBytes } from "./folder-bytes.js";
+import { inMegabytes } from "./free-room.js";
 import { Load } from "./load.js";
 import { type Found, measure, runBench, watch } from "./run.js";
 import type { Stage } from "./stage.js";
 import { catchUp, type Observed } from "./statistics.js";
-import { durationOf, type PlaceArgs, type ProducingArgs, placeOf, produceJobs, type TimingArgs, type TopicArgs, topicOptionsOf } from "./workload.js";
+import {
+  checkedPlace,
+  type PlaceArgs,
+  type ProducingArgs,
+  produceJobs,
+  refuse,
+  stretchOf,
+  type TimingArgs,
+  type TopicArgs,
+  timingOf,
+  topicOptionsOf,
+} from "./workload.js";
 
 type CatchUpArgs = PlaceArgs & TopicArgs & ProducingArgs & TimingArgs & { readonly down: string };
 
@@ -14,19 +28,23 @@ type CatchUpArgs = PlaceArgs & TopicArgs & ProducingArgs & TimingArgs & { readon
 const SLACK_MS = 300;
 const SLACK_BYTES = 1024 * 1024;
 const CATCH_UP_MS_MAX = 600_000;
+/** Files grow and go by as much as this at a time, whatever is caught up with. */
+const TELLING_BYTES = 64e6;
 
 export const benchCatchUp = (args: CatchUpArgs): Promise<void> =>
   runBench({
     mode: "catch-up",
-    place: placeOf(args, { owns: true }),
+    place: checkedPlace(args, { owns: true, least: 2 }),
     args,
-    jobs: (target) => ({ downMs: durationOf("down", args.down), producing: produceJobs(args, target) }),
-    run: async (stage, { downMs, producing }): Promise<Found> => {
+    jobs: (target) => {
+      if (args.replicas === 1) refuse("--replicas 1 leaves no follower to catch up; give 2 or more");
+      return { ...timingOf(args), downMs: stretchOf("down", args.down), producing: produceJobs(args, target) };
+    },
+    run: async (stage, { warmUpMs, ms, downMs, producing }): Promise<Found> => {
       await stage.createTopic(topicOptionsOf(args));
       const follower = await leastLeading(stage);
       const load = await Load.start(stage, producing);
-      await watch(stage, load, { what: "warming up", ms: durationOf("warm-up", args["warm-up"]) });
-      const ms = durationOf("duration", args.duration);
+      await watch(stage, load, { what: "warming up", ms: warmUpMs });
       const before = await measure(stage, load, "before", () => watch(stage, load, { what: "before", ms }));
       follower.signal("SIGKILL");
       await follower.gone();
@@ -43,13 +61,17 @@ export const benchCatchUp = (args: CatchUpArgs): Promise<void> =>
         watch(stage, load, { what: `broker ${follower.nodeId} catches up`, ms: CATCH_UP_MS_MAX, share: observe }),
       );
       const reached = caughtUp(observed, producedBytesPerSecond);
+      if (reached === undefined) throw new QuireError("NOT_READY", `broker ${follower.nodeId} did not catch up within ${CATCH_UP_MS_MAX / 1e3} s`);
+      const missed = producedBytesPerSecond * down.seconds;
+      if (missed < TELLING_BYTES)
+        tell(`Only ${inMegabytes(missed)} were missed: that says little about how fast it catches up. Give more --rate, --record-bytes or --down.`);
       return {
         phases: [before, down, catching],
         totals: await load.end(),
         figures: {
-          caughtUpMs: reached?.ms,
-          caughtUpMegabytesPerSecond: reached === undefined ? undefined : reached.bytesPerSecond / 1e6,
-          caughtUpToProduceRate: reached === undefined || producedBytesPerSecond <= 0 ? undefined : reached.bytesPerSecond / producedBytesPerSecond,
+          caughtUpMs: reached.ms,
+          caughtUpMegabytesPerSecond: reached.bytesPerSecond / 1e6,
+          caughtUpToProduceRate: producedBytesPerSecond > 0 ? reached.bytesPerSecond / producedBytesPerSecond : undefined,
         },
       };
     },

@@ -3,21 +3,21 @@ import { writeFileSync } from "node:fs";
 import { QuireError } from "../../base/errors.js";
 import { machineMonotonicMs } from "../../base/system-ports.js";
 import { Load } from "./load.js";
-import { type Found, measure, runBench, watch } from "./run.js";
+import { during, type Found, measure, runBench, watch } from "./run.js";
 import type { Stage } from "./stage.js";
 import { fill } from "./steady.js";
 import {
   type ConsumingArgs,
+  checkedPlace,
   consumeJobs,
-  durationOf,
   type FillArgs,
   type PlaceArgs,
   type ProducingArgs,
-  placeOf,
   produceJobs,
   sizeOf,
   type TimingArgs,
   type TopicArgs,
+  timingOf,
   topicOptionsOf,
 } from "./workload.js";
 
@@ -26,9 +26,10 @@ type ConsumeArgs = PlaceArgs & TopicArgs & ProducingArgs & ConsumingArgs & Timin
 export const benchConsume = (args: ConsumeArgs): Promise<void> =>
   runBench({
     mode: "consume",
-    place: placeOf(args, { owns: args.cold || args["drop-caches"] }),
+    place: checkedPlace(args, { owns: args.cold || args["drop-caches"] }),
     args,
     jobs: (target) => ({
+      ...timingOf(args),
       bytes: sizeOf("bytes", args.bytes),
       filling: produceJobs({ ...args, rate: 0 }, target),
       producing: args.rate > 0 ? produceJobs(args, target) : [],
@@ -43,15 +44,16 @@ export const benchConsume = (args: ConsumeArgs): Promise<void> =>
       const load = await Load.start(stage, producing);
       const before = producing.length === 0 ? [] : [await alone(stage, load, args)];
       await load.add(consuming);
+      const written = Object.values(ends).reduce((sum, end) => sum + end, 0);
       let readSeconds = 0;
       const phase = await measure(stage, load, "reading", async () => {
         const beginMs = machineMonotonicMs();
         load.begin();
-        await load.read(ends);
+        await during("reading", load.read(ends), () => load.now("consume").records / Math.max(1, written));
         readSeconds = (machineMonotonicMs() - beginMs) / 1e3;
       });
       const totals = await load.end();
-      const missing = Math.max(0, Object.values(ends).reduce((sum, end) => sum + end, 0) - totals.consumed);
+      const missing = Math.max(0, written - totals.consumed);
       return {
         phases: [...before, phase],
         totals: { ...totals, acknowledged: totals.acknowledged + filled.totals.acknowledged, failed: totals.failed + filled.totals.failed, missing },
@@ -62,8 +64,9 @@ export const benchConsume = (args: ConsumeArgs): Promise<void> =>
 
 /** Those who produce, before anybody reads. */
 async function alone(stage: Stage, load: Load, args: TimingArgs): ReturnType<typeof measure> {
-  await watch(stage, load, { what: "warming up", ms: durationOf("warm-up", args["warm-up"]) });
-  return await measure(stage, load, "before", () => watch(stage, load, { what: "before", ms: durationOf("duration", args.duration) }));
+  const { warmUpMs, ms } = timingOf(args);
+  await watch(stage, load, { what: "warming up", ms: warmUpMs });
+  return await measure(stage, load, "before", () => watch(stage, load, { what: "before", ms }));
 }
 
 /** Starts the brokers anew, so that nothing is in their memory; and, if wanted, nothing in that of the system either. @throws QuireError INVALID_FIELD */

@@ -3,13 +3,15 @@ import { runBench } from "./run.js";
 import { steady } from "./steady.js";
 import {
   type ConsumingArgs,
+  checkedPlace,
   consumeJobs,
   type PlaceArgs,
   type ProducingArgs,
-  placeOf,
   produceJobs,
+  refuse,
   type TimingArgs,
   type TopicArgs,
+  timingOf,
   topicOptionsOf,
 } from "./workload.js";
 
@@ -19,11 +21,15 @@ type EndToEndArgs = PlaceArgs & TopicArgs & ProducingArgs & ConsumingArgs & Timi
 export const benchEndToEnd = (mode: "end-to-end" | "latency", args: EndToEndArgs): Promise<void> =>
   runBench({
     mode,
-    place: placeOf(args),
+    place: checkedPlace(args),
     args,
-    jobs: (target) => [...consumeJobs(args.consumers, args.partitions, "latest", target), ...produceJobs(args, target)],
+    jobs: (target) => {
+      timingOf(args);
+      if (mode === "latency" && args.rate < 1) refuse("records are late at a --rate of 1 or more; as fast as can be is what end-to-end measures");
+      return [...consumeJobs(args.consumers, args.partitions, "latest", target), ...produceJobs(args, target)];
+    },
     run: async (stage, jobs) => {
       await stage.createTopic(topicOptionsOf(args));
-      return await steady(stage, jobs, args);
+      return await steady(stage, jobs, args, args.rate);
     },
   });

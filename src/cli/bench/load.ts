@@ -28,8 +28,6 @@ export interface Phase {
   readonly consumed: Rate | undefined;
   readonly acknowledgementMs: LatencySummary | undefined;
   readonly endToEndMs: LatencySummary | undefined;
-  /** The longest time in which a partition acknowledged nothing; not known where they are sent as fast as can be. */
-  readonly longestPauseMs: number;
   readonly processes: readonly ProcessFigures[];
 }
 
@@ -52,10 +50,18 @@ export class Load {
   readonly #waiting: WorkerProcess[] = [];
   #latencies = { produce: new Latencies(), consume: new Latencies() };
   #markedMs = 0;
+  #longestPauseMs = 0;
+  /** Some producers do not hear, or not of the quorum, that their records are written. */
+  #isUnconfirmed = false;
   #marks = new Map<WorkerProcess, WorkerReport>();
 
   private constructor(stage: Stage) {
     this.#stage = stage;
+  }
+
+  /** In the stretch taken last: the longest time in which a partition acknowledged nothing. Means something at a rate, with keys for each of them. */
+  get longestPauseMs(): number {
+    return this.#longestPauseMs;
   }
 
   /** Resolves when all workers are at work. @throws QuireError why one cannot */
@@ -73,6 +79,7 @@ export class Load {
       const name = `${job.kind === "produce" ? "producer" : "consumer"} ${this.#of(job.kind).length + 1}`;
       const worker = new WorkerProcess(name, job, this.#stage.probes.nodeArguments, ({ latenciesUs }) => this.#latencies[job.kind].addAll(latenciesUs));
       this.#workers.push(worker);
+      this.#isUnconfirmed ||= job.kind === "produce" && job.client.acks !== "quorum";
       this.#waiting.push(worker);
       this.#stage.nameProcess(worker.pid, name);
     }
@@ -110,6 +117,7 @@ export class Load {
     const pairs = (kind: Kind) => this.#of(kind).flatMap((worker) => pairOf(this.#marks.get(worker), reports.get(worker)));
     const [produced, consumed] = [pairs("produce"), pairs("consume")];
     const seconds = (machineMonotonicMs() - this.#markedMs) / 1e3;
+    this.#longestPauseMs = Math.max(0, ...[...reports.values()].map((report) => report.longestPauseMs));
     const bytes = Math.max(bytesOf(produced), bytesOf(consumed));
     return {
       seconds,
@@ -117,7 +125,6 @@ export class Load {
       consumed: consumed.length > 0 ? rateBetween(consumed) : undefined,
       acknowledgementMs: this.#latencies.produce.summary,
       endToEndMs: this.#latencies.consume.summary,
-      longestPauseMs: Math.max(0, ...[...reports.values()].map((report) => report.longestPauseMs)),
       processes: processFigures(this.#stage.processNames(), probed, { seconds, bytes }),
     };
   }
@@ -130,7 +137,7 @@ export class Load {
   /** Producers send no more; consumers read on to what is then the end. @throws QuireError when a worker failed */
   async end(): Promise<Totals> {
     const produced = await Promise.all(this.#of("produce").map((worker) => worker.stop()));
-    const ends = this.#of("consume").length === 0 ? {} : await this.#stage.ends();
+    const ends = this.#of("consume").length === 0 ? {} : await (this.#isUnconfirmed ? this.#stage.restingEnds() : this.#stage.ends());
     const consumed = await Promise.all(this.#of("consume").map((worker) => worker.stop(ends)));
     this.kill();
     const sum = (reports: readonly WorkerReport[], field: "records" | "failed"): number => reports.reduce((total, report) => total + report[field], 0);

@@ -1,13 +1,24 @@
 /** What many partitions cost: to make, when nothing happens, and under a load spread over all of them. */
 import { systemClock } from "../../base/system-ports.js";
 import { QuireError } from "../../client/index.js";
+import { plural } from "../output.js";
 import { Load } from "./load.js";
 import type { NamedPhase } from "./result.js";
-import { type Found, measure, NO_RECORDS, runBench } from "./run.js";
+import { during, type Found, measure, NO_RECORDS, rest, runBench } from "./run.js";
 import type { Stage } from "./stage.js";
 import { per } from "./statistics.js";
 import { steady } from "./steady.js";
-import { durationOf, type PlaceArgs, type ProducingArgs, placeOf, produceJobs, type TimingArgs, type TopicArgs, topicOptionsOf } from "./workload.js";
+import {
+  checkedPlace,
+  durationOf,
+  type PlaceArgs,
+  type ProducingArgs,
+  produceJobs,
+  type TimingArgs,
+  type TopicArgs,
+  timingOf,
+  topicOptionsOf,
+} from "./workload.js";
 
 type PartitionsArgs = PlaceArgs & TopicArgs & ProducingArgs & TimingArgs & { readonly settle: string };
 
@@ -19,25 +30,28 @@ const LEADERS_EVERY_MS = 10_000;
 export const benchPartitions = (args: PartitionsArgs): Promise<void> =>
   runBench({
     mode: "partitions",
-    place: placeOf(args),
+    place: checkedPlace(args),
     args,
-    jobs: (target) => (args.rate > 0 ? produceJobs({ ...args, keys: args.keys || args.partitions * KEYS_PER_PARTITION }, target) : []),
-    run: async (stage, jobs): Promise<Found> => {
-      const settleMs = durationOf("settle", args.settle);
-      const ms = durationOf("duration", args.duration);
+    jobs: (target) => ({
+      ...timingOf(args),
+      settleMs: durationOf("settle", args.settle),
+      producing: args.rate > 0 ? produceJobs({ ...args, keys: args.keys || args.partitions * KEYS_PER_PARTITION }, target) : [],
+    }),
+    run: async (stage, { ms, settleMs, producing }): Promise<Found> => {
       const idle = await Load.start(stage, []);
-      const empty = await measure(stage, idle, "without the topic", () => stage.wait(Math.min(ms, settleMs)));
+      const empty = await measure(stage, idle, "without the topic", () => rest(stage, "without the topic", Math.min(ms, settleMs)));
       const beginMs = systemClock.monotonicMs();
-      await stage.createTopic(topicOptionsOf(args));
+      await during(`making ${plural(args.partitions, "partition")}`, stage.createTopic(topicOptionsOf(args)));
       const createMs = systemClock.monotonicMs() - beginMs;
-      const movedMs = stage.ownsCluster ? await untilLeadersRest(stage) : undefined;
-      await stage.wait(settleMs);
-      const quiet = await measure(stage, idle, "idle", () => stage.wait(ms));
-      const loaded = jobs.length > 0 ? await steady(stage, jobs, args) : { phases: [], totals: NO_RECORDS };
+      const movedMs = stage.ownsCluster ? await during("until each preferred broker leads", untilLeadersRest(stage)) : undefined;
+      await rest(stage, "settling", settleMs);
+      const quiet = await measure(stage, idle, "idle", () => rest(stage, "idle", ms));
+      const loaded = producing.length > 0 ? await steady(stage, producing, args, args.rate) : { phases: [], totals: NO_RECORDS };
       return {
         phases: [empty, quiet, ...loaded.phases],
         totals: loaded.totals,
         figures: {
+          ...loaded.figures,
           createMs,
           ...(movedMs !== undefined && { leadersMovedMs: movedMs }),
           idleCpuShareMax: mostOf(quiet, "cpuShare"),

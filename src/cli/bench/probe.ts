@@ -126,6 +126,8 @@ socket.setNoDelay(true);
 socket.on("error", () => {});
 const hello: ProbeHello = { pid: process.pid };
 socket.write(`${JSON.stringify(hello)}\n`);
-createInterface({ input: socket }).on("line", (line) => {
+const lines = createInterface({ input: socket });
+lines.on("error", () => {});
+lines.on("line", (line) => {
   socket.write(`${JSON.stringify(answer(JSON.parse(line) as ProbeRequest))}\n`);
 });

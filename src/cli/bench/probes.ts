@@ -67,7 +67,10 @@ export class Probes {
     socket.on("error", () => {});
     const connected: Connected = { socket, waiting: [] };
     let pid = 0;
-    createInterface({ input: socket }).on("line", (line) => {
+    const lines = createInterface({ input: socket });
+    // It tells of the socket's errors once more.
+    lines.on("error", () => {});
+    lines.on("line", (line) => {
       if (pid !== 0) return connected.waiting.shift()?.(line);
       pid = (JSON.parse(line) as ProbeHello).pid;
       this.#byPid.set(pid, connected);

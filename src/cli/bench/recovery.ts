@@ -3,17 +3,17 @@ import { machineMonotonicMs } from "../../base/system-ports.js";
 import type { BrokerProcess } from "../local/broker-process.js";
 import { folderBytes } from "./folder-bytes.js";
 import { Load } from "./load.js";
-import { type Found, measure, runBench } from "./run.js";
+import { during, type Found, measure, runBench } from "./run.js";
 import type { Stage } from "./stage.js";
 import { fill } from "./steady.js";
-import { type FillArgs, type PlaceArgs, type ProducingArgs, placeOf, produceJobs, sizeOf, type TopicArgs, topicOptionsOf } from "./workload.js";
+import { checkedPlace, type FillArgs, type PlaceArgs, type ProducingArgs, produceJobs, sizeOf, type TopicArgs, topicOptionsOf } from "./workload.js";
 
 type RecoveryArgs = PlaceArgs & TopicArgs & ProducingArgs & FillArgs;
 
 export const benchRecovery = (args: RecoveryArgs): Promise<void> =>
   runBench({
     mode: "recovery",
-    place: placeOf(args, { owns: true }),
+    place: checkedPlace(args, { owns: true }),
     args,
     jobs: (target) => ({ bytes: sizeOf("bytes", args.bytes), filling: produceJobs(args, target) }),
     run: async (stage, { bytes, filling }): Promise<Found> => {
@@ -23,10 +23,10 @@ export const benchRecovery = (args: RecoveryArgs): Promise<void> =>
       const broker = stage.cluster.broker(stage.place.cluster);
       const logBytes = folderBytes(stage.dataFolder(broker.nodeId));
       await broker.stop();
-      const stopped = await restart(stage, broker);
+      const stopped = await during("restart after a stop", restart(stage, broker));
       broker.signal("SIGKILL");
       await broker.gone();
-      const killed = await restart(stage, broker);
+      const killed = await during("restart after SIGKILL", restart(stage, broker));
       const idle = await Load.start(stage, []);
       const after = await measure(stage, idle, "after", async () => {});
       return {

@@ -24,6 +24,7 @@ const FIGURES = {
   caughtUpToProduceRate: "that, to what was produced while it was down",
   fillMegabytesPerSecond: "MB/s when filling it",
   readSeconds: "time to read them, s",
+  acknowledgedOfWanted: "acknowledged, of the rate that was wanted",
 } as const;
 
 export type Figures = { readonly [Name in keyof typeof FIGURES]?: number | readonly number[] | undefined };

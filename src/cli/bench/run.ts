@@ -1,9 +1,12 @@
 /** What all benchmarks share: a stage that is cleared afterwards, waiting with a view of how it goes, and the outcome. */
 import { QuireError } from "../../base/errors.js";
 import { systemClock } from "../../base/system-ports.js";
+import { type CodecName, loadCodec } from "../../client/codecs.js";
 import { ExitCode } from "../exit-codes.js";
+import { plural, tell } from "../output.js";
 import { showShare } from "../progress.js";
 import { interruption } from "../signals.js";
+import type { Conditions } from "./conditions.js";
 import { inMegabytes } from "./free-room.js";
 import type { Load, Phase, Totals } from "./load.js";
 import { type BenchResult, type NamedPhase, show } from "./result.js";
@@ -34,15 +37,30 @@ const NOWHERE: Target = { brokers: [], topic: "" };
 /** Runs a benchmark and shows what it found. @throws QuireError */
 export async function runBench<Jobs>({ mode, place, args, jobs, run }: Bench<Jobs>): Promise<void> {
   jobs(NOWHERE);
+  const { compression } = args;
+  if (typeof compression === "string" && compression !== "none") await loadCodec(compression as CodecName);
   const signal = interruption();
   try {
-    await using stage = await Stage.open(place, signal);
-    const found = await run(stage, jobs(stage.target));
-    show({ mode, conditions: stage.conditions, options: optionsOf(args), figures: {}, ...found }, { json: args["json"] === true });
-    if (found.totals.failed > 0 || found.totals.missing > 0) process.exitCode = ExitCode.failed;
+    const { found, conditions, deaths } = await onStage(place, signal, (stage) => run(stage, jobs(stage.target)));
+    // All is cleared by now: whoever reads this may go away before it is written.
+    show({ mode, conditions, options: optionsOf(args), figures: {}, ...found }, { json: args["json"] === true });
+    for (const death of deaths) tell(`${death} while it was measured: the figures are of what was left.`);
+    if (found.totals.failed > 0 || found.totals.missing > 0 || deaths.length > 0) process.exitCode = ExitCode.failed;
   } catch (thrown) {
     throw signal.aborted ? new QuireError("CANCELLED", "interrupted") : thrown;
   }
+}
+
+interface Seen {
+  readonly found: Found;
+  readonly conditions: Conditions;
+  /** Brokers of its own that ended by themselves, and how. */
+  readonly deaths: readonly string[];
+}
+
+async function onStage(place: Place, signal: AbortSignal, run: (stage: Stage) => Promise<Found>): Promise<Seen> {
+  await using stage = await during(place.cluster > 0 ? `starting ${plural(place.cluster, "broker")}` : "connecting", Stage.open(place, signal));
+  return { found: await run(stage), conditions: stage.conditions, deaths: stage.deaths };
 }
 
 /** Those that say what was measured. */
@@ -92,12 +110,31 @@ function stalled(what: string, { freeBytes }: Stage): QuireError {
   return new QuireError("NOT_READY", `${what}: no record was acknowledged or read for ${STALLED_MS_MAX / 1e3} s${room}`);
 }
 
+/** Shows that something is under way, while it is, and how much of it is done where that is known. */
+export async function during<T>(what: string, work: Promise<T>, share: (spentMs: number) => number = () => 0): Promise<T> {
+  const progress = showShare({ what });
+  const beginMs = systemClock.monotonicMs();
+  const timer = systemClock.every(SHOW_EVERY_MS, () => {
+    const spentMs = systemClock.monotonicMs() - beginMs;
+    progress.update(share(spentMs), `${Math.round(spentMs / 1e3)} s`);
+  });
+  try {
+    return await work;
+  } finally {
+    timer.cancel();
+    progress.stop();
+  }
+}
+
+/** Waits, showing how much of the time is over. @throws the signal's reason */
+export const rest = (stage: Stage, what: string, ms: number): Promise<void> => during(what, stage.wait(ms), (spentMs) => spentMs / ms);
+
 /** Measures a stretch of a load that runs. */
 export async function measure(stage: Stage, load: Load, name: string, wait: () => Promise<void>): Promise<NamedPhase> {
   await load.mark();
   await stage.startProfiles();
   await wait();
   const phase: Phase = await load.take();
-  await stage.saveProfiles();
+  await stage.saveProfiles(name);
   return { name, ...phase };
 }

@@ -1,5 +1,5 @@
 /** Where a benchmark runs: a cluster, its own or one that is there, a topic, and probes in every process it starts. */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { assert } from "../../base/assert.js";
@@ -20,6 +20,10 @@ const WHOLE_MS_MAX = 120_000;
 /** Thousands of partitions take their time. */
 const ADMIN_TIMEOUT_MS = 120_000;
 const CLOSE_MS_MAX = 2_000;
+/** A topic that does not grow for so long is at rest; looked at so often, and given up after so long. */
+const RESTING_MS = 1_000;
+const LOOK_MS = 100;
+const RESTING_MS_MAX = 30_000;
 /** As the cluster has it for a topic that does not say (`topics.replicas`). */
 const DEFAULT_REPLICAS = 3;
 
@@ -34,6 +38,8 @@ export class Stage implements AsyncDisposable {
   readonly #cluster: LocalCluster | undefined;
   readonly #folder: string | undefined;
   readonly #names = new Map<number, string>();
+  /** Brokers of its own that ended by themselves, and how. */
+  readonly deaths: readonly string[];
   #load: Load | undefined;
   #isTopicOurs = false;
 
@@ -44,6 +50,7 @@ export class Stage implements AsyncDisposable {
     quire: Quire;
     cluster: LocalCluster | undefined;
     folder: string | undefined;
+    deaths: readonly string[];
   }) {
     this.place = parts.place;
     this.signal = parts.signal;
@@ -51,22 +58,26 @@ export class Stage implements AsyncDisposable {
     this.quire = parts.quire;
     this.#cluster = parts.cluster;
     this.#folder = parts.folder;
+    this.deaths = parts.deaths;
     this.conditions = conditions(parts.folder);
     this.topic = parts.quire.topic(`bench-${systemRandom.uuid().slice(0, 8)}`);
   }
 
   /** @throws QuireError */
   static async open(place: Place, signal: AbortSignal): Promise<Stage> {
+    if (place.profile !== undefined) makeProfileFolder(place.profile);
     const probes = await Probes.listen();
+    const deaths: string[] = [];
     const folder = place.cluster > 0 ? newFolder(place.data) : undefined;
     let cluster: LocalCluster | undefined;
     try {
       if (folder !== undefined) {
-        cluster = await LocalCluster.start({ folder, brokers: place.cluster, nodeArguments: probes.nodeArguments });
+        const onDeath = ({ nodeId }: { readonly nodeId: number }, how: string): number => deaths.push(`Broker ${nodeId} ended with ${how}`);
+        cluster = await LocalCluster.start({ folder, brokers: place.cluster, nodeArguments: probes.nodeArguments, onDeath });
         await untilWhole(cluster.addresses, place.cluster, WHOLE_MS_MAX, signal);
       }
       const quire = await connect({ brokers: cluster?.addresses ?? brokersOf(place), adminTimeoutMs: ADMIN_TIMEOUT_MS, signal });
-      const stage = new Stage({ place, signal, probes, quire, cluster, folder });
+      const stage = new Stage({ place, signal, probes, quire, cluster, folder, deaths });
       if (stage.conditions.fileSystem === MEMORY_FILE_SYSTEM) {
         tell("The brokers' folders are in memory (tmpfs): a sync costs nothing there. Give --data a folder on a disk.");
       }
@@ -126,6 +137,18 @@ export class Stage implements AsyncDisposable {
     return Object.fromEntries(await this.topic.offsets("latest", { signal: this.signal }));
   }
 
+  /** The same once nothing more is written, where records may be on their way still though nobody waits for them. */
+  async restingEnds(): Promise<Record<number, number>> {
+    let ends = await this.ends();
+    for (let restMs = 0, spentMs = 0; restMs < RESTING_MS && spentMs < RESTING_MS_MAX; spentMs += LOOK_MS) {
+      await this.wait(LOOK_MS);
+      const now = await this.ends();
+      restMs = Object.entries(now).every(([partition, end]) => ends[Number(partition)] === end) ? restMs + LOOK_MS : 0;
+      ends = now;
+    }
+    return ends;
+  }
+
   /** @throws the signal's reason */
   async wait(ms: number): Promise<void> {
     this.signal.throwIfAborted();
@@ -164,22 +187,53 @@ export class Stage implements AsyncDisposable {
     if (this.place.profile !== undefined) await this.probes.startProfiles();
   }
 
-  async saveProfiles(): Promise<void> {
+  /** @param stretch of those that are measured: each has files of its own */
+  async saveProfiles(stretch: string): Promise<void> {
     const { profile } = this.place;
     if (profile === undefined) return;
-    mkdirSync(profile, { recursive: true });
     const names = this.processNames();
-    await this.probes.saveProfiles((pid) => resolve(profile, `${(names.get(pid) ?? `process ${pid}`).replaceAll(" ", "-")}.cpuprofile`));
+    await this.probes.saveProfiles((pid) => resolve(profile, `${`${names.get(pid) ?? `process ${pid}`} ${stretch}`.replaceAll(" ", "-")}.cpuprofile`));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#load?.kill();
     if (this.#cluster === undefined && this.#isTopicOurs) {
-      await this.topic.delete().catch((thrown: unknown) => tell(`The topic ${this.topic.name} could not be deleted: ${String(thrown)}`));
+      await this.topic.delete().catch((thrown: unknown) => {
+        if (!(thrown instanceof QuireError) || thrown.reason !== "TOPIC_NOT_FOUND")
+          tell(`The topic ${this.topic.name} could not be deleted: ${String(thrown)}`);
+      });
     }
     await this.quire.close({ timeoutMs: CLOSE_MS_MAX });
     await end(this.#cluster, this.#folder);
     this.probes.close();
+  }
+}
+
+const FOLDER = "quire-bench-";
+
+/** Folders of benchmarks that were killed, or whose terminal was closed: their name says whose they were. */
+function removeLeftBehind(base: string): void {
+  for (const name of readdirSync(base)) {
+    const pid = Number(new RegExp(`^${FOLDER}(\\d+)-`).exec(name)?.[1] ?? process.pid);
+    if (pid !== process.pid && !isRunning(pid)) rmSync(join(base, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
+
+/** @throws QuireError INVALID_FIELD */
+function makeProfileFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    throw new QuireError("INVALID_FIELD", `--profile ${folder} is no folder that can be written to: ${String(cause)}`, { cause });
   }
 }
 
@@ -188,7 +242,8 @@ function newFolder(parent: string | undefined): string {
   const base = parent === undefined ? tmpdir() : resolve(parent);
   try {
     mkdirSync(base, { recursive: true });
-    return mkdtempSync(join(base, "quire-bench-"));
+    removeLeftBehind(base);
+    return mkdtempSync(join(base, `${FOLDER}${process.pid}-`));
   } catch (cause) {
     throw new QuireError("INVALID_FIELD", `cannot make a folder in ${base}: ${String(cause)}`, { cause });
   }

@@ -4,14 +4,16 @@ import { Load } from "./load.js";
 import { type Found, measure, watch } from "./run.js";
 import type { Stage } from "./stage.js";
 import type { Job } from "./worker-messages.js";
-import { durationOf, type TimingArgs } from "./workload.js";
+import { type TimingArgs, timingOf } from "./workload.js";
 
-export async function steady(stage: Stage, jobs: readonly Job[], args: TimingArgs): Promise<Found> {
+/** @param rate records per second that were wanted; 0: as many as can be */
+export async function steady(stage: Stage, jobs: readonly Job[], args: TimingArgs, rate = 0): Promise<Found> {
+  const { warmUpMs, ms } = timingOf(args);
   const load = await Load.start(stage, jobs);
-  await watch(stage, load, { what: "warming up", ms: durationOf("warm-up", args["warm-up"]) });
-  const ms = durationOf("duration", args.duration);
+  await watch(stage, load, { what: "warming up", ms: warmUpMs });
   const phase = await measure(stage, load, "measured", () => watch(stage, load, { what: "measuring", ms }));
-  return { phases: [phase], totals: await load.end() };
+  const figures = rate > 0 && phase.acknowledged !== undefined ? { acknowledgedOfWanted: phase.acknowledged.recordsPerSecond / rate } : {};
+  return { phases: [phase], totals: await load.end(), figures };
 }
 
 const FILL_MS_MAX = 3_600_000;

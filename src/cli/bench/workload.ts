@@ -3,6 +3,7 @@ import type { InferredOptionTypes, Options } from "yargs";
 import { QuireError } from "../../base/errors.js";
 import { limits } from "../../base/limits.js";
 import type { CreateTopicOptions } from "../../client/index.js";
+import { resolveOptions } from "../../client/options.js";
 import { parseBytes, parseDuration } from "../../config/units.js";
 import { compressionOption, jsonOption, sessionOptions } from "../session.js";
 import { STAMP_BYTES } from "./payload.js";
@@ -51,6 +52,13 @@ const filling = {
   bytes: { type: "string", requiresArg: true, default: "500MB", describe: "How much to fill the topic with before" },
 } as const;
 
+/** When it needs some of its own and is not told how many. */
+const OWN_BROKERS = 3;
+/** Of what more is surely a slip, and would take the machine's memory before it took a second. */
+const MOST = { producers: 10_000, processes: 64, keys: 1_000_000, "under-way": 1_000_000, rate: 100_000_000 } as const;
+/** A stretch that is shorter says nothing. */
+const DURATION_MS_MIN = 100;
+
 export const benchOptions = { where, topic, producing, consuming, timing, filling, countOr, text } as const;
 
 /** What yargs makes of them; `json` is only looked at when the result is shown. */
@@ -71,14 +79,33 @@ export interface Place {
   readonly profile: string | undefined;
 }
 
+interface PlaceNeeds {
+  /** It ends brokers, and so has its own. */
+  readonly owns?: boolean;
+  /** Brokers, of those. */
+  readonly least?: number;
+}
+
 /** @throws QuireError INVALID_FIELD */
-export function placeOf({ cluster = 0, brokers, data, profile }: PlaceArgs, { owns = false }: { readonly owns?: boolean } = {}): Place {
+export function placeOf({ cluster = 0, brokers, data, profile }: PlaceArgs, { owns = false, least = 1 }: PlaceNeeds = {}): Place {
   if (cluster > 0 && brokers !== undefined) refuse("--cluster starts brokers and --brokers names some that run; give one of them");
   if (owns && brokers !== undefined) refuse("this ends brokers, so it starts its own: give --cluster, or nothing, instead of --brokers");
   if (cluster > limits.replicasPerPartition) refuse(`--cluster ${cluster} is more than ${limits.replicasPerPartition}`);
-  const own = owns && cluster === 0 ? 3 : cluster;
+  const own = owns && cluster === 0 ? OWN_BROKERS : cluster;
+  if (own > 0 && own < least) refuse(`--cluster ${own} is too few: this needs ${least} brokers`);
   if (data !== undefined && own === 0) refuse("--data is where the brokers of --cluster keep theirs");
   return { cluster: own, brokers, data, profile };
+}
+
+/** The same, and the topic fits there. @throws QuireError INVALID_FIELD */
+export function checkedPlace(args: PlaceArgs & TopicArgs, needs?: PlaceNeeds): Place {
+  const place = placeOf(args, needs);
+  const { cluster } = place;
+  const { partitions, replicas = 1 } = args;
+  if (partitions < 1 || partitions > limits.partitionsPerTopic) refuse(`--partitions ${partitions} is not from 1 to ${limits.partitionsPerTopic}`);
+  const most = cluster > 0 ? cluster : limits.replicasPerPartition;
+  if (replicas < 1 || replicas > most) refuse(`--replicas ${replicas} is not from 1 to ${most}${cluster > 0 ? ", as many as --cluster starts" : ""}`);
+  return place;
 }
 
 export const topicOptionsOf = (args: TopicArgs): CreateTopicOptions => ({
@@ -99,6 +126,10 @@ export interface Target {
 export function produceJobs(args: ProducingArgs, target: Target): ProduceJob[] {
   const { producers, rate } = args;
   if (producers < 1) refuse("--producers is at least 1");
+  for (const [name, most] of Object.entries(MOST)) {
+    const given = args[name as keyof typeof MOST];
+    if (given > most) refuse(`--${name} ${given} is more than ${most}`);
+  }
   if (rate > 0 && args["under-way"] > 0) refuse("--rate sends what is due whatever is under way; leave --under-way out");
   const processes = Math.min(producers, Math.max(1, args.processes));
   const recordBytes = sizeOf("record-bytes", args["record-bytes"]);
@@ -131,13 +162,28 @@ export function consumeJobs(consumers: number, partitions: number, from: Consume
 export const shares = (total: number, parts: number): number[] =>
   Array.from({ length: parts }, (_, at) => Math.floor(total / parts) + (at < total % parts ? 1 : 0));
 
+/** How long a load runs in, and how long it is measured, in milliseconds. @throws QuireError INVALID_FIELD */
+export function timingOf(args: TimingArgs): { readonly warmUpMs: number; readonly ms: number } {
+  return { warmUpMs: durationOf("warm-up", args["warm-up"]), ms: stretchOf("duration", args.duration) };
+}
+
+/** A stretch that is measured, in milliseconds. @throws QuireError INVALID_FIELD */
+export function stretchOf(flag: string, given: string): number {
+  const ms = durationOf(flag, given);
+  if (ms < DURATION_MS_MIN) refuse(`--${flag} ${given} is ${ms} ms; ${DURATION_MS_MIN}ms is the least, and 5s is five seconds`);
+  return ms;
+}
+
+/** @throws QuireError INVALID_FIELD, or INVALID_SETTING as the client says it */
 function clientSettings(args: ProducingArgs): ClientSettings {
-  return {
+  const settings = {
     acks: args.acks,
     compression: args.compression,
     ...(args["batch-bytes"] === undefined ? {} : { batchBytes: sizeOf("batch-bytes", args["batch-bytes"]) }),
     ...(args.linger === undefined ? {} : { lingerMs: durationOf("linger", args.linger) }),
   };
+  resolveOptions({ brokers: ["checked:1"], ...settings });
+  return settings;
 }
 
 /** @throws QuireError INVALID_FIELD */
@@ -145,6 +191,7 @@ export const sizeOf = (flag: string, given: string): number => parseBytes(given)
 /** In milliseconds. @throws QuireError INVALID_FIELD */
 export const durationOf = (flag: string, given: string): number => parseDuration(given) ?? refuse(`--${flag} ${given} is not a duration such as 500ms or 10s`);
 
-function refuse(message: string): never {
+/** @throws QuireError INVALID_FIELD */
+export function refuse(message: string): never {
   throw new QuireError("INVALID_FIELD", message);
 }

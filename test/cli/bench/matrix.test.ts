@@ -16,7 +16,6 @@ function runOf(consumed: number, floor: number, failed = 0): Run {
     consumed: rate(consumed),
     acknowledgementMs: { samples: 1, p50: 1, p99: 2, p999: 3, max: 4 },
     endToEndMs: undefined,
-    longestPauseMs: 0,
     processes: [{ ...broker, syncsPerSecond: 10, messagesPerSecond: 5, bytesPerMessage: 1_000, loopDelayMsP99: 1.25 }],
   };
   const conditions = { date: "2026-01-02T03:04:05.678Z", node: "v20.20.0", system: "Linux", processor: "some", cores: 2, memoryBytes: 2 ** 34 };

@@ -5,7 +5,7 @@ import { QuireError } from "../../../src/base/errors.js";
 import { Payload, STAMP_BYTES, stampOf } from "../../../src/cli/bench/payload.js";
 import { Schedule } from "../../../src/cli/bench/schedule.js";
 import { Tally } from "../../../src/cli/bench/tally.js";
-import { consumeJobs, placeOf, produceJobs, shares } from "../../../src/cli/bench/workload.js";
+import { checkedPlace, consumeJobs, placeOf, produceJobs, shares, timingOf } from "../../../src/cli/bench/workload.js";
 
 const TARGET = { brokers: ["127.0.0.1:1"], topic: "t" };
 const PRODUCING = {
@@ -147,4 +147,19 @@ test("a tally gives out each latency once, and the longest pause of any partitio
   assert.ok(tally.report({ asked: true }).longestPauseMs < 900, "told once");
   tally.heard(2, nowMs - 5_000);
   assert.ok(tally.report({ asked: true }).longestPauseMs >= 5_000, "nothing was heard of it since");
+});
+
+test("what cannot be measured is refused before anything is started", () => {
+  const topic = { partitions: 6, replicas: undefined, "write-quorum": undefined, "read-quorum": undefined, flush: undefined };
+  refused(() => checkedPlace({ ...PLACE, ...topic, partitions: 0 }), /--partitions 0 is not from 1 to/);
+  refused(() => checkedPlace({ ...PLACE, ...topic, cluster: 3, replicas: 5 }), /--replicas 5 is not from 1 to 3/);
+  refused(() => checkedPlace({ ...PLACE, ...topic, cluster: 1 }, { owns: true, least: 2 }), /--cluster 1 is too few/);
+  assert.equal(checkedPlace({ ...PLACE, ...topic, cluster: 2 }, { owns: true, least: 2 }).cluster, 2);
+  refused(() => timingOf({ duration: "5", "warm-up": "2s" }), /5 ms; 100ms is the least, and 5s is five seconds/);
+  refused(() => timingOf({ duration: "5s", "warm-up": "soon" }), /--warm-up soon/);
+  assert.deepEqual(timingOf({ duration: "5s", "warm-up": "0s" }), { ms: 5_000, warmUpMs: 0 });
+  refused(() => produceJobs({ ...PRODUCING, producers: 1e9 }, TARGET), /--producers 1000000000 is more than/);
+  refused(() => produceJobs({ ...PRODUCING, rate: 1e12 }, TARGET), /--rate/);
+  assert.throws(() => produceJobs({ ...PRODUCING, "batch-bytes": "0" }, TARGET), { reason: "INVALID_SETTING" });
+  assert.throws(() => produceJobs({ ...PRODUCING, linger: "1h" }, TARGET), { reason: "INVALID_SETTING" });
 });
