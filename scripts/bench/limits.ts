@@ -1,13 +1,15 @@
 /** What keeps a row from its goal, by the row's name, as profiles showed it. Shown in the page while the goal is missed. */
 export const limits: Readonly<Record<string, string>> = {
-  "many-producers": `Both cores are full: three brokers take 45 % of a core each and the clients 48, that is 250 µs for a record (at 7,280/s), while gRPC alone needs 33 for the same exchange.
-What costs is that nothing is shared: each record is a message, an answer, an entry, and a good part of two messages between brokers and of a sync. With the same 64 records under way, each a batch of
-its own, but on the one connection of one client, 4.3 of them travel in a message and 18 share a sync: 14,200 to 15,600 records/s, p99 11 ms, 111 µs for a record. Where batches form by
-themselves as well it is 50,000 (next row), which is what senders of one process should do. Measured besides: clients of one process that share connections, but not streams, a quarter more (they would
-hold up each other); the journal's files with O_DSYNC in the place of write and fdatasync, a tenth more, p99 18.5 ms; 1 ms of waiting before each group of the journal, a tenth less processor time, no
-more records. A broker's main thread (\`--profile\`, 7,100 records/s): 54 % idle or waiting for a core, 7 % native code, 6 % garbage collection, 5 % writing, 2 % handing over syncs, 1 %
-checksums, and no function of ours above 1 %; of all threads (\`perf record\`, 4,100 records/s): 23 % receiving and what it leads to, 24 % JavaScript and Node otherwise, 20 % fdatasync,
-15 % waking and changing threads, 5 % garbage collection, 4 % sending, 3 % writing.`,
+  "many-producers": `20,000 records/s are what the stack allows at best for clients that share nothing, and more than it did in these runs. The floor of this row has the same 64 clients, a connection and a message for each
+record, and three processes that append, send on, sync and answer at two of three, and do nothing else: 17,100/s in these runs, 9,200 to 20,000 in others, as this machine was slower or faster. Without replication and
+disk gRPC exchanges 54,000/s; clients that shared connections would raise the floor to 19,000 to 24,000; 64 senders of one client, whose records travel together, make 41,000 (next row).
+Of the floor the brokers reach 0.45. Both cores are full: a record takes some 250 µs of processor time, 60 in each of three brokers and 65 in the clients, where the floor takes 26 and 30. Where
+(\`perf record\` of all processes, 5,800 records/s): JavaScript and V8's builtins 26 % in the brokers and 12 % in the clients; sockets, waking and changing threads 12 and 5; garbage collection 7 and
+1; fdatasync and the writes before it 8; V8, Node and nghttp2 in C++ 7 and 4; idle 3. Within a broker no function takes more than 3.4 % (writing a frame's header), and no
+allocating one more than 5.6 % of the 12 kB of garbage that a record makes; what is not there in the floor (terms, offsets, producers' sequences, the journal and the segments, checks) is spread over
+all of them. p99 goes with it: at 64 under way it is what the queues of a full machine make it, 16.9 ms at 9,335/s when the machine was faster.
+Measured in pairs of runs, none beyond the noise of a tenth: journal files with O_DSYNC in the place of write and fdatasync (2 %), 1 ms of waiting before a group of the journal, handing over all logs in one turn of the
+event loop, 8 or 16 MiB of new space, garbage collection on one thread, 2 or 4 threads for files, fewer objects in the client's send path.`,
   "half-rate": `Half of a peak that is above the floor's takes 70 to 80 % of both cores, in five processes, and whoever waits for a processor waits for the others' turns. Equal
 runs gave 16 to 32 ms as the machine gave 3.8 to 5.3 CPU seconds for a gigabyte in a broker. What is left of late records are bursts of 20 to 40 ms when V8 looks through a
 broker's heap, every 5 s each; it was 1.6 times a second, and p99 32 to 84 ms, while recent batches grew old in the heap (\`storage/tail-cache.ts\`), and 78 ms before batches of

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { type Ran, runQuire } from "../support/run-quire.js";
 import { TestCluster } from "./test-cluster.js";
@@ -217,4 +218,44 @@ test("what cannot be is refused before anything is started; an interrupted run c
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+const bytesIn = (folder: string): number => (existsSync(folder) ? readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0) : 0);
+
+test("what a benchmark that was killed left behind goes with the next one; a broker that ends in the middle is told of", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "quire-bench-test-"));
+  try {
+    const { pid = 0 } = spawnSync(process.execPath, ["-e", ""]);
+    const kept = join(folder, `quire-bench-elsewhere-${pid}-a`);
+    for (const left of [kept, join(folder, `quire-bench-${hostname()}-${pid}-a`), join(folder, `quire-bench-${hostname()}-${process.pid}-a`)]) mkdirSync(left);
+    const { code, stderr } = await runQuire(
+      ["bench", "produce", "--cluster", "3", "--data", folder, "--duration", "5s", "--warm-up", "500ms", "--rate", "500", "--record-bytes", "1KiB"],
+      {
+        timeoutMs: RUN_MS_MAX,
+        onStart: (child) => {
+          const timer = setInterval(() => {
+            const broker = readdirSync(folder)
+              .map((name) => join(folder, name, "broker-3"))
+              .find((each) => existsSync(join(each, "broker.pid")) && bytesIn(join(each, "journal")) > 300_000);
+            // Records flow.
+            if (broker === undefined) return;
+            clearInterval(timer);
+            process.kill(Number.parseInt(readFileSync(join(broker, "broker.pid"), "utf8"), 10), "SIGKILL");
+          }, 50);
+          child.once("exit", () => clearInterval(timer));
+        },
+      },
+    );
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /Broker 3 ended with SIGKILL while it was measured/);
+    assert.deepEqual(readdirSync(folder).sort(), [basename(kept), `quire-bench-${hostname()}-${process.pid}-a`].sort());
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("end-to-end, without acknowledgement: what is on its way still when the producers stop is not missing", async () => {
+  const { totals } = await result("end-to-end --cluster 3 --acks none --record-bytes 1KiB --duration 1s --warm-up 500ms");
+  assert.ok(totals.acknowledged > 0);
+  assert.deepEqual([totals.missing, totals.failed], [0, 0]);
 });

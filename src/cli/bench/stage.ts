@@ -1,6 +1,6 @@
 /** Where a benchmark runs: a cluster, its own or one that is there, a topic, and probes in every process it starts. */
 import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { assert } from "../../base/assert.js";
 import { QuireError } from "../../base/errors.js";
@@ -209,13 +209,14 @@ export class Stage implements AsyncDisposable {
   }
 }
 
-const FOLDER = "quire-bench-";
+/** With the machine's name: a folder may be shared with others, whose processes are not seen here. */
+const FOLDER = `quire-bench-${hostname()}-`;
 
 /** Folders of benchmarks that were killed, or whose terminal was closed: their name says whose they were. */
 function removeLeftBehind(base: string): void {
   for (const name of readdirSync(base)) {
-    const pid = Number(new RegExp(`^${FOLDER}(\\d+)-`).exec(name)?.[1] ?? process.pid);
-    if (pid !== process.pid && !isRunning(pid)) rmSync(join(base, name), { recursive: true, force: true });
+    const pid = name.startsWith(FOLDER) ? Number.parseInt(name.slice(FOLDER.length), 10) : Number.NaN;
+    if (pid > 0 && !isRunning(pid)) rmSync(join(base, name), { recursive: true, force: true });
   }
 }
 
