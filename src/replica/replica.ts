@@ -35,6 +35,7 @@ export class LocalReplica implements Replica {
   /** Events that effects of the current step gave rise to; carried out before the step ends. */
   readonly #events = new Fifo<Event<Payload>>();
   #stepping = false;
+  #savingHardState: Promise<void> | undefined;
   #failure: Error | undefined;
   #stopped = false;
   #stopping: Promise<void> | undefined;
@@ -224,8 +225,8 @@ export class LocalReplica implements Replica {
     this.#stopped = true;
     this.#endAll("this broker stopped");
     this.#changed();
-    // An installation under way writes until it is done, and what was taken must not be saved after the replica is removed.
-    await this.#snapshots.settled();
+    // What is under way is written until it is done: after the replica is removed nothing may be, and one that begins anew must find its term and vote.
+    await Promise.all([this.#savingHardState, this.#snapshots.settled()]);
     if (this.#failure === undefined && this.appliedIndex <= this.log.syncedIndex && this.#snapshots.isNews(this.appliedIndex)) {
       this.#saveSnapshot();
       await this.#snapshots.settled();
@@ -250,7 +251,7 @@ export class LocalReplica implements Replica {
     switch (effect.kind) {
       case "save-hard-state": {
         const { hardState } = effect;
-        this.#parts.store.saveHardState(this.replicaSetId, hardState).then(
+        this.#savingHardState = this.#parts.store.saveHardState(this.replicaSetId, hardState).then(
           () => this.step({ kind: "hard-state-saved", hardState }),
           (error: Error) => this.fail(error),
         );

@@ -8,6 +8,8 @@ import { nodeId, offset } from "../../src/base/ids.js";
 import { encodeTrimEntry } from "../../src/base/trim-entry.js";
 import type { LocalReplica } from "../../src/replica/replica.js";
 import type { Committed } from "../../src/replica/types.js";
+import { settle } from "../support/fake-clock.js";
+import { MemoryStore } from "../support/memory-store.js";
 import { batchOf, proposeTo, ReplicaCluster } from "./replica-cluster.js";
 
 async function clusterOfThree(): Promise<{ cluster: ReplicaCluster; leader: LocalReplica }> {
@@ -117,4 +119,28 @@ test("a broken invariant is our bug, not a failure of one replica", async () => 
   leader.log.append = () => assertInvariant(false, "entries follow each other");
   assert.throws(() => leader.propose(batchOf("a"), () => undefined), { name: "InvariantError" });
   assert.equal(leader.failure, undefined);
+});
+
+test("a replica has stopped when its term and vote are on disk: whoever begins it anew in the same process finds them", async () => {
+  const cluster = new ReplicaCluster(1, { w: 1, r: 1 });
+  const { saveHardState } = MemoryStore.prototype;
+  const held: (() => void)[] = [];
+  MemoryStore.prototype.saveHardState = async function (id, hardState) {
+    await new Promise<void>((release) => held.push(release));
+    await saveHardState.call(this, id, hardState);
+  };
+  try {
+    const replica = await cluster.start(1);
+    await cluster.until("it votes for itself", () => held.length > 0);
+    let hasStopped = false;
+    const stopping = replica.stop().then(() => {
+      hasStopped = true;
+    });
+    for (let turns = 0; turns < 10; turns++) await settle();
+    assert.equal(hasStopped, false);
+    for (const release of held) release();
+    await stopping;
+  } finally {
+    MemoryStore.prototype.saveHardState = saveHardState;
+  }
 });
