@@ -1,4 +1,4 @@
-// What `floor.mjs` and `exchange.mjs` have in the place of a log.
+// What `floor.mjs` and `floor-many.mjs` have in the place of a log.
 import { fdatasync, openSync, writev } from "node:fs";
 import { crc32 } from "node:zlib";
 

@@ -12,13 +12,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHistogram } from "node:perf_hooks";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { crc32 } from "node:zlib";
 import grpc from "@grpc/grpc-js";
 import { counted, FloorLog, WRITE_QUORUM } from "./floor-log.mjs";
-import { byteStream, latencyMs, megabytesPerSecond, play, rate, startRole } from "./roles.mjs";
+import { byteStream, latencyMs, megabytesPerSecond, play, rate, stretch, withRoles } from "./roles.mjs";
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
 /** Of a record: what says how long key, value and headers are. */
@@ -212,31 +211,21 @@ function producer({ port }) {
 
 async function conduct() {
   const folder = mkdtempSync(join(tmpdir(), "quire-floor-"));
-  const processes = [];
-  const begin = async (role, options) => {
-    // As the broker and its clients have it.
-    const how = { options, execArgv: ["--initial-old-space-size=96"], env: { UV_THREADPOOL_SIZE: "8" } };
-    const begun = await startRole(fileURLToPath(import.meta.url), role, how);
-    processes.push(begun.child);
-    return begun;
-  };
   try {
-    const followers = [await begin("follower", { file: join(folder, "follower-1") }), await begin("follower", { file: join(folder, "follower-2") })];
-    const { said } = await begin("leader", { file: join(folder, "leader"), followers: followers.map((each) => each.said.port) });
-    const consuming = given["no-consumer"] ? undefined : await begin("consumer", said);
-    const producing = await begin("producer", said);
-    await sleep(Number(given["warm-up"]) * 1e3);
-    const before = await Promise.all([producing.ask(), consuming?.ask()]);
-    await sleep(Number(given.duration) * 1e3);
-    const after = await Promise.all([producing.ask(), consuming?.ask()]);
+    const [before, after] = await withRoles(fileURLToPath(import.meta.url), async (begin) => {
+      const followers = [await begin("follower", { file: join(folder, "follower-1") }), await begin("follower", { file: join(folder, "follower-2") })];
+      const { said } = await begin("leader", { file: join(folder, "leader"), followers: followers.map((each) => each.said.port) });
+      const consuming = given["no-consumer"] ? undefined : await begin("consumer", said);
+      const producing = await begin("producer", said);
+      return await stretch(given, () => Promise.all([producing.ask(), consuming?.ask()]));
+    });
     const recordsPerSecond = rate(before[0], after[0]);
-    const consumed = consuming === undefined ? {} : { consumedRecordsPerSecond: rate(before[1], after[1]) };
+    const consumed = given["no-consumer"] ? {} : { consumedRecordsPerSecond: rate(before[1], after[1]) };
     const megabytes = megabytesPerSecond(recordsPerSecond, recordBytes);
     console.log(
       JSON.stringify({ recordBytes, batchBytes, recordsPerSecond, megabytesPerSecond: megabytes, ...consumed, acknowledgementMs: after[0].latencyMs }),
     );
   } finally {
-    for (const child of processes) child.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   }
 }

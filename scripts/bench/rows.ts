@@ -1,7 +1,7 @@
 /** The matrix: what is measured how, which figures count, and what they are to reach. */
 import type { BenchResult, NamedPhase } from "../../src/cli/bench/result.js";
 
-/** What `floor.mjs` and `exchange.mjs` print. */
+/** What `floor.mjs` and `floor-many.mjs` print. */
 export interface FloorResult {
   readonly recordsPerSecond: number;
   readonly megabytesPerSecond: number;
@@ -188,7 +188,7 @@ export const rows: readonly Row[] = [
   {
     name: "many-producers",
     title: "64 producers without batching, each a client with connections of its own, 1 KiB",
-    floorScript: "exchange.mjs",
+    floorScript: "floor-many.mjs",
     floor: (scale) => ["--record-bytes", "1024", "--warm-up", "5", "--duration", seconds(10, scale).slice(0, -1)],
     bench: (scale) => [
       ...["produce", "--cluster", "3", ...OWN_KIB, "--producers", "64", "--under-way", "1"],
@@ -196,7 +196,7 @@ export const rows: readonly Row[] = [
     ],
     figures: [
       { label: "records/s", of: acknowledged, goal: { atLeast: 20_000 } },
-      { label: "floor (`exchange.mjs`), records/s", of: ({ floor }) => floor?.recordsPerSecond },
+      { label: "floor (`floor-many.mjs`), records/s", of: ({ floor }) => floor?.recordsPerSecond },
       { label: "of the floor's", of: (run) => ratio(acknowledged(run), run.floor?.recordsPerSecond), digits: 2 },
       { label: "what gRPC alone exchanges, records/s", of: ({ floor }) => floor?.alone?.recordsPerSecond },
       ackP("p99, ms", "p99", { atMost: 20 }),

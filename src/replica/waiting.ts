@@ -1,6 +1,7 @@
 import { QuireError } from "../base/errors.js";
 import { Fifo } from "../base/fifo.js";
 import type { LogIndex, Term } from "../base/ids.js";
+import type { LogPosition } from "../consensus/types.js";
 import type { Committed, Placed } from "./types.js";
 
 /** After this many ticks without leadership, what still waits is told that its outcome is unknown. */
@@ -52,9 +53,7 @@ export class WaitingProposals {
     for (let waiter = this.#queue.at(0); waiter !== undefined && waiter.at.index <= index; waiter = this.#queue.at(0)) {
       this.#queue.shift();
       this.#told = Math.max(0, this.#told - 1);
-      const { at } = waiter;
-      if (at.index === index && at.term === term) waiter.done({ index, term, baseOffset: at.baseOffset, replicasOnDisk: replicasOnDisk(index) });
-      else waiter.done(replaced(waiter.at));
+      answer(waiter, { index, term }, replicasOnDisk);
     }
     if (this.#displaced.length > 0) this.#decide(index, term, replicasOnDisk);
   }
@@ -100,9 +99,7 @@ export class WaitingProposals {
     const displaced = this.#displaced;
     this.#displaced = [];
     for (const waiter of displaced) {
-      const { at } = waiter;
-      if (at.index === index && at.term === term) waiter.done({ index, term, baseOffset: at.baseOffset, replicasOnDisk: replicasOnDisk(index) });
-      else if (at.index <= index || at.term < term) waiter.done(replaced(at));
+      if (waiter.at.index <= index || waiter.at.term < term) answer(waiter, { index, term }, replicasOnDisk);
       else this.#displaced.push(waiter);
     }
   }
@@ -117,6 +114,12 @@ export class WaitingProposals {
     this.#told = Math.min(this.#told, this.#queue.size);
     return taken.reverse();
   }
+}
+
+/** What became of it, now that a committed entry is it or excludes it. */
+function answer({ at, done }: Waiter, { index, term }: LogPosition, replicasOnDisk: (index: LogIndex) => number): void {
+  if (at.index === index && at.term === term) done({ index, term, baseOffset: at.baseOffset, replicasOnDisk: replicasOnDisk(index) });
+  else done(replaced(at));
 }
 
 const replaced = (at: Placed): QuireError =>

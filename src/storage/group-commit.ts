@@ -387,12 +387,12 @@ export class GroupCommit {
 
   /** The checkpoint makes the truncation last; then the bytes go, so that nothing newer is ever written over them. */
   async #cutFiles(cut: PendingCut): Promise<void> {
-    const { checkpoint } = this.#options;
-    const written = this.#written; // Before the checkpoint is: of what is cut meanwhile it knows nothing, and files must not end before it.
+    // As it is now: of what is cut while the checkpoint is written that knows nothing, and no file may end before the checkpoint says.
+    const written = this.#written;
     this.#cut = undefined;
     if (this.#segment !== cut.kept) await this.#closeFile();
     this.lane?.void();
-    await checkpoint.write();
+    await this.#options.checkpoint.write();
     this.lane?.voided();
     this.#bytesSinceCheckpoint = 0;
     await removeCut(this.#options, cut, written);

@@ -70,7 +70,8 @@ async function open(options: OpenLogOptions): Promise<OpenedLog> {
   // The former process may have ended between a rename and its sync: what is built upon from here on must not come undone.
   if (names.length > 0) await files.syncFolder(folder);
   const base = await loadBase(options, names);
-  const recovery = new LogRecovery({ files, folder, ...base, names, isCheckpointLost: base.doubt?.kind === "damaged" });
+  const { checkpoint, isUnsure } = base;
+  const recovery = new LogRecovery({ files, folder, checkpoint, names, isCheckpointLost: base.doubt?.kind === "damaged", isUnsure });
   const isWhole = await recovery.checkKnownSegments();
   if (isWhole) await recovery.scanTail();
   const { deferredIn } = base.checkpoint;

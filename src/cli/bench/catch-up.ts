@@ -38,9 +38,9 @@ export const benchCatchUp = (args: CatchUpArgs): Promise<void> =>
     args,
     jobs: (target) => {
       if (args.replicas === 1) refuse("--replicas 1 leaves no follower to catch up; give 2 or more");
-      return { ...timingOf(args), downMs: stretchOf("down", args.down), producing: produceJobs(args, target) };
+      return { timing: timingOf(args), downMs: stretchOf("down", args.down), producing: produceJobs(args, target) };
     },
-    run: async (stage, { warmUpMs, ms, downMs, producing }): Promise<Found> => {
+    run: async (stage, { timing: { warmUpMs, ms }, downMs, producing }): Promise<Found> => {
       await stage.createTopic(topicOptionsOf(args));
       const follower = await leastLeading(stage);
       const load = await Load.start(stage, producing);

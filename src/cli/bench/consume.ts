@@ -15,6 +15,7 @@ import {
   type ProducingArgs,
   produceJobs,
   sizeOf,
+  type Timing,
   type TimingArgs,
   type TopicArgs,
   timingOf,
@@ -29,20 +30,20 @@ export const benchConsume = (args: ConsumeArgs): Promise<void> =>
     place: checkedPlace(args, { owns: args.cold || args["drop-caches"] }),
     args,
     jobs: (target) => ({
-      ...timingOf(args),
+      timing: timingOf(args),
       bytes: sizeOf("bytes", args.bytes),
       filling: produceJobs({ ...args, rate: 0 }, target),
       producing: args.rate > 0 ? produceJobs(args, target) : [],
       consuming: consumeJobs(args.consumers, args.partitions, "earliest", target),
     }),
-    run: async (stage, { bytes, filling, producing, consuming }): Promise<Found> => {
+    run: async (stage, { timing, bytes, filling, producing, consuming }): Promise<Found> => {
       stage.checkRoom(bytes, args.replicas);
       await stage.createTopic(topicOptionsOf(args));
       const filled = await fill(stage, filling, bytes);
       const ends = await stage.ends();
       if (args.cold || args["drop-caches"]) await forgetAll(stage, args["drop-caches"]);
       const load = await Load.start(stage, producing);
-      const before = producing.length === 0 ? [] : [await alone(stage, load, args)];
+      const before = producing.length === 0 ? [] : [await alone(stage, load, timing)];
       await load.add(consuming);
       const written = Object.values(ends).reduce((sum, end) => sum + end, 0);
       let readSeconds = 0;
@@ -63,8 +64,7 @@ export const benchConsume = (args: ConsumeArgs): Promise<void> =>
   });
 
 /** Those who produce, before anybody reads. */
-async function alone(stage: Stage, load: Load, args: TimingArgs): ReturnType<typeof measure> {
-  const { warmUpMs, ms } = timingOf(args);
+async function alone(stage: Stage, load: Load, { warmUpMs, ms }: Timing): ReturnType<typeof measure> {
   await watch(stage, load, { what: "warming up", ms: warmUpMs });
   return await measure(stage, load, "before", () => watch(stage, load, { what: "before", ms }));
 }

@@ -24,12 +24,14 @@ export const benchEndToEnd = (mode: "end-to-end" | "latency", args: EndToEndArgs
     place: checkedPlace(args),
     args,
     jobs: (target) => {
-      timingOf(args);
       if (mode === "latency" && args.rate < 1) refuse("records are late at a --rate of 1 or more; as fast as can be is what end-to-end measures");
-      return [...consumeJobs(args.consumers, args.partitions, "latest", target), ...produceJobs(args, target)];
+      return {
+        timing: timingOf(args),
+        working: [...consumeJobs(args.consumers, args.partitions, "latest", target), ...produceJobs(args, target)],
+      };
     },
-    run: async (stage, jobs) => {
+    run: async (stage, { timing, working }) => {
       await stage.createTopic(topicOptionsOf(args));
-      return await steady(stage, jobs, args, args.rate);
+      return await steady(stage, working, timing, args.rate);
     },
   });

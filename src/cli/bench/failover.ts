@@ -11,6 +11,7 @@ import {
   type ProducingArgs,
   produceJobs,
   refuse,
+  type Timing,
   type TimingArgs,
   type TopicArgs,
   timingOf,
@@ -28,17 +29,16 @@ export const benchFailover = (args: FailoverArgs): Promise<void> =>
     place: checkedPlace(args, { owns: true }),
     args,
     jobs: (target) => {
-      timingOf(args);
       if (args.rate < 1 || args.rounds < 1) refuse("pauses are seen at a --rate, in one of the --rounds or more; give at least 1 of both");
-      return produceJobs({ ...args, keys: args.keys || args.partitions * KEYS_PER_PARTITION }, target);
+      return { timing: timingOf(args), producing: produceJobs({ ...args, keys: args.keys || args.partitions * KEYS_PER_PARTITION }, target) };
     },
-    run: async (stage, jobs): Promise<Found> => {
+    run: async (stage, { timing, producing }): Promise<Found> => {
       await stage.createTopic(topicOptionsOf(args));
       const phases: NamedPhase[] = [];
       const pauses: number[] = [];
       let totals = { acknowledged: 0, consumed: 0, missing: 0, failed: 0, firstFailure: undefined as string | undefined };
       for (let round = 1; round <= args.rounds; round++) {
-        const { phase, pauseMs, ended } = await failoverOnce(stage, jobs, `round ${round}`, args);
+        const { phase, pauseMs, ended } = await failoverOnce(stage, producing, `round ${round}`, timing);
         phases.push(phase);
         pauses.push(pauseMs);
         totals = { ...ended, acknowledged: totals.acknowledged + ended.acknowledged, failed: totals.failed + ended.failed };
@@ -48,8 +48,7 @@ export const benchFailover = (args: FailoverArgs): Promise<void> =>
   });
 
 /** The broker that leads partition 0, and others too, is killed after a third of the time; afterwards it is there again. */
-async function failoverOnce(stage: Stage, jobs: readonly ProduceJob[], name: string, args: TimingArgs) {
-  const { warmUpMs, ms } = timingOf(args);
+async function failoverOnce(stage: Stage, jobs: readonly ProduceJob[], name: string, { warmUpMs, ms }: Timing) {
   const load = await Load.start(stage, jobs);
   await watch(stage, load, { what: "warming up", ms: warmUpMs });
   const [state] = await stage.topic.partitions({ signal: stage.signal });

@@ -33,11 +33,12 @@ export const benchPartitions = (args: PartitionsArgs): Promise<void> =>
     place: checkedPlace(args),
     args,
     jobs: (target) => ({
-      ...timingOf(args),
+      timing: timingOf(args),
       settleMs: durationOf("settle", args.settle),
       producing: args.rate > 0 ? produceJobs({ ...args, keys: args.keys || args.partitions * KEYS_PER_PARTITION }, target) : [],
     }),
-    run: async (stage, { ms, settleMs, producing }): Promise<Found> => {
+    run: async (stage, { timing, settleMs, producing }): Promise<Found> => {
+      const { ms } = timing;
       const idle = await Load.start(stage, []);
       const empty = await measure(stage, idle, "without the topic", () => rest(stage, "without the topic", Math.min(ms, settleMs)));
       const beginMs = systemClock.monotonicMs();
@@ -46,7 +47,7 @@ export const benchPartitions = (args: PartitionsArgs): Promise<void> =>
       const movedMs = stage.ownsCluster ? await during("until each preferred broker leads", untilLeadersRest(stage)) : undefined;
       await rest(stage, "settling", settleMs);
       const quiet = await measure(stage, idle, "idle", () => rest(stage, "idle", ms));
-      const loaded = producing.length > 0 ? await steady(stage, producing, args, args.rate) : { phases: [], totals: NO_RECORDS };
+      const loaded = producing.length > 0 ? await steady(stage, producing, timing, args.rate) : { phases: [], totals: NO_RECORDS };
       return {
         phases: [empty, quiet, ...loaded.phases],
         totals: loaded.totals,

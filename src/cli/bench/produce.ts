@@ -8,12 +8,9 @@ export const benchProduce = (args: PlaceArgs & TopicArgs & ProducingArgs & Timin
     mode: "produce",
     place: checkedPlace(args),
     args,
-    jobs: (target) => {
-      timingOf(args);
-      return produceJobs(args, target);
-    },
-    run: async (stage, jobs) => {
+    jobs: (target) => ({ timing: timingOf(args), producing: produceJobs(args, target) }),
+    run: async (stage, { timing, producing }) => {
       await stage.createTopic(topicOptionsOf(args));
-      return await steady(stage, jobs, args, args.rate);
+      return await steady(stage, producing, timing, args.rate);
     },
   });

@@ -1,7 +1,8 @@
 /** What all benchmarks share: a stage that is cleared afterwards, waiting with a view of how it goes, and the outcome. */
 import { QuireError } from "../../base/errors.js";
 import { systemClock } from "../../base/system-ports.js";
-import { type CodecName, loadCodec } from "../../client/codecs.js";
+import { loadCodec } from "../../client/codecs.js";
+import type { CompressionName } from "../../client/index.js";
 import { ExitCode } from "../exit-codes.js";
 import { plural, tell } from "../output.js";
 import { showShare } from "../progress.js";
@@ -26,7 +27,7 @@ export type Found = Pick<BenchResult, "phases" | "totals"> & Partial<Pick<BenchR
 interface Bench<Jobs> {
   readonly mode: string;
   readonly place: Place;
-  readonly args: Readonly<Record<string, unknown>>;
+  readonly args: Readonly<Record<string, unknown>> & { readonly compression?: CompressionName };
   /** Says what is wrong with the options; called before anything is started. @throws QuireError INVALID_FIELD */
   readonly jobs: (target: Target) => Jobs;
   readonly run: (stage: Stage, jobs: Jobs) => Promise<Found>;
@@ -37,8 +38,8 @@ const NOWHERE: Target = { brokers: [], topic: "" };
 /** Runs a benchmark and shows what it found. @throws QuireError */
 export async function runBench<Jobs>({ mode, place, args, jobs, run }: Bench<Jobs>): Promise<void> {
   jobs(NOWHERE);
-  const { compression } = args;
-  if (typeof compression === "string" && compression !== "none") await loadCodec(compression as CodecName);
+  const { compression = "none" } = args;
+  if (compression !== "none") await loadCodec(compression);
   const signal = interruption();
   try {
     const { found, conditions, deaths } = await onStage(place, signal, (stage) => run(stage, jobs(stage.target)));

@@ -35,11 +35,11 @@ export class Stage implements AsyncDisposable {
   /** For questions and topics; records go through workers. */
   readonly quire: Quire;
   readonly topic: Topic<Uint8Array>;
+  /** Brokers of its own that ended by themselves, and how. */
+  readonly deaths: readonly string[];
   readonly #cluster: LocalCluster | undefined;
   readonly #folder: string | undefined;
   readonly #names = new Map<number, string>();
-  /** Brokers of its own that ended by themselves, and how. */
-  readonly deaths: readonly string[];
   #load: Load | undefined;
   #isTopicOurs = false;
 

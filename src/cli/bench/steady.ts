@@ -4,11 +4,10 @@ import { Load } from "./load.js";
 import { type Found, measure, watch } from "./run.js";
 import type { Stage } from "./stage.js";
 import type { Job } from "./worker-messages.js";
-import { type TimingArgs, timingOf } from "./workload.js";
+import type { Timing } from "./workload.js";
 
 /** @param rate records per second that were wanted; 0: as many as can be */
-export async function steady(stage: Stage, jobs: readonly Job[], args: TimingArgs, rate = 0): Promise<Found> {
-  const { warmUpMs, ms } = timingOf(args);
+export async function steady(stage: Stage, jobs: readonly Job[], { warmUpMs, ms }: Timing, rate = 0): Promise<Found> {
   const load = await Load.start(stage, jobs);
   await watch(stage, load, { what: "warming up", ms: warmUpMs });
   const phase = await measure(stage, load, "measured", () => watch(stage, load, { what: "measuring", ms }));

@@ -162,8 +162,15 @@ export function consumeJobs(consumers: number, partitions: number, from: Consume
 export const shares = (total: number, parts: number): number[] =>
   Array.from({ length: parts }, (_, at) => Math.floor(total / parts) + (at < total % parts ? 1 : 0));
 
-/** How long a load runs in, and how long it is measured, in milliseconds. @throws QuireError INVALID_FIELD */
-export function timingOf(args: TimingArgs): { readonly warmUpMs: number; readonly ms: number } {
+export interface Timing {
+  /** How long a load runs in. */
+  readonly warmUpMs: number;
+  /** How long it is measured. */
+  readonly ms: number;
+}
+
+/** @throws QuireError INVALID_FIELD */
+export function timingOf(args: TimingArgs): Timing {
   return { warmUpMs: durationOf("warm-up", args["warm-up"]), ms: stretchOf("duration", args.duration) };
 }
 

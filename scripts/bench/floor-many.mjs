@@ -3,20 +3,19 @@
 // to a file, send it on to both others, what came within a turn of the event loop in one message, and answer when two of the three have synced it.
 // Nothing else: no terms, no offsets, no partitions, no recovery.
 //
-//   node scripts/bench/exchange.mjs [--clients 64] [--record-bytes 1024] [--duration 10] [--warm-up 2]
+//   node scripts/bench/floor-many.mjs [--clients 64] [--record-bytes 1024] [--duration 10] [--warm-up 2]
 //
 // Prints one JSON object. Its ports are the kernel's choice, its files are in the folder for temporary files.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHistogram } from "node:perf_hooks";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { crc32 } from "node:zlib";
 import grpc from "@grpc/grpc-js";
 import { counted, FloorLog, WRITE_QUORUM } from "./floor-log.mjs";
-import { byteStream, latencyMs, megabytesPerSecond, play, rate, startRole } from "./roles.mjs";
+import { byteStream, latencyMs, megabytesPerSecond, play, rate, stretch, withRoles } from "./roles.mjs";
 
 const { values: given } = parseArgs({
   options: {
@@ -29,7 +28,7 @@ const { values: given } = parseArgs({
 const recordBytes = Number(given["record-bytes"]);
 const SERVERS = 3;
 
-const methods = { produce: byteStream("/quire.exchange/produce"), append: byteStream("/quire.exchange/append") };
+const methods = { produce: byteStream("/quire.floor/produce"), append: byteStream("/quire.floor/append") };
 /** About what an acknowledgement takes. */
 const ANSWER = Buffer.alloc(20);
 
@@ -161,30 +160,16 @@ function clients({ ports }) {
 }
 
 /** @param folder for the files of servers that replicate */
-async function measure(folder) {
-  const processes = [];
-  const begin = async (role, options) => {
-    // As the broker and its clients have it.
-    const how = { options, execArgv: ["--initial-old-space-size=96"], env: { UV_THREADPOOL_SIZE: "8" } };
-    const begun = await startRole(fileURLToPath(import.meta.url), role, how);
-    processes.push(begun.child);
-    return begun;
-  };
-  try {
+const measure = (folder) =>
+  withRoles(fileURLToPath(import.meta.url), async (begin) => {
     const servers = [];
     for (let at = 0; at < SERVERS; at++) servers.push(await begin("server", folder === undefined ? {} : { file: join(folder, String(at)) }));
     const ports = servers.map(({ said }) => said.port);
     if (folder !== undefined) await Promise.all(servers.map(({ said, ask }) => ask({ peers: ports.filter((port) => port !== said.port) })));
     const { ask } = await begin("clients", { ports });
-    await sleep(Number(given["warm-up"]) * 1e3);
-    const before = await ask();
-    await sleep(Number(given.duration) * 1e3);
-    const after = await ask();
+    const [before, after] = await stretch(given, ask);
     return { recordsPerSecond: rate(before, after), acknowledgementMs: after.latencyMs };
-  } finally {
-    for (const child of processes) child.kill("SIGKILL");
-  }
-}
+  });
 
 async function conduct() {
   const folder = mkdtempSync(join(tmpdir(), "quire-floor-"));
